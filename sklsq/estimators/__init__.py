@@ -1,0 +1,1 @@
+"""Estimators: validate, whiten, solve, publish."""

@@ -1,0 +1,452 @@
+"""What every estimator shares: checking data, predicting with errors, scoring, and publishing a fit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
+from scipy.special import chdtrc, ndtri, stdtrit
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklsq._typing import FloatArray
+from sklsq.exceptions import DegreesOfFreedomWarning, UnweightedScoreWarning
+from sklsq.inference.summary import FitSummary
+from sklsq.noise import Noise, check_index, check_noise
+
+__all__ = ["FitData", "LeastSquaresRegressor"]
+
+_DEFERRED = 20_000  # elements from which finiteness is judged by the sums of the fit, not by a pass of its own
+
+
+class FitData(NamedTuple):
+    """Validated data of a fit."""
+
+    X: FloatArray  # (n, p)
+    Y: FloatArray  # (n, t)
+    noise: Noise
+    single: bool  # whether y was one-dimensional
+
+
+def is_plain(array: Any, ndim: int) -> bool:
+    """Tell whether `array` is a float64 ndarray that needs no conversion."""
+    return type(array) is np.ndarray and array.dtype == np.float64 and array.ndim == ndim
+
+
+class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
+    """Base of all estimators: y = f(X; parameters), with errors.
+
+    Subclasses implement `fit`, `_mean` and `_variance_roots`.
+    """
+
+    # Standard deviations travel through pipelines and cross-validation without being asked for.
+    __metadata_request__fit = {"sigma": True}
+    __metadata_request__score = {"sigma": True}
+    __metadata_request__predict = {"return_std": True, "return_cov": True}
+
+    absolute_sigma: bool | Literal["auto"]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_sigma_given")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    # Checking ------------------------------------------------------------------------------------
+
+    def _check_fit_data(
+        self, X: Any, y: Any, sample_weight: Any, sigma: Any, *, reset: bool, covariance: bool
+    ) -> FitData:
+        """Return validated data; plain float64 arrays take a short cut with the same outcome."""
+        if self.absolute_sigma not in ("auto", True, False):
+            raise ValueError(
+                f'`absolute_sigma` must be "auto", True or False. Got {self.absolute_sigma!r}.'
+            )
+        fast = self._plain_fit_data(X, y, sample_weight, sigma, reset)
+        if fast is not None:
+            return fast
+        return self._validated_fit_data(X, y, sample_weight, sigma, reset, covariance)
+
+    def _plain_fit_data(
+        self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool
+    ) -> FitData | None:
+        if not (is_plain(X, 2) and is_plain(y, 1) and sample_weight is None):
+            return None
+        n, p = X.shape
+        if not (n and p and y.shape[0] == n) or (not reset and p != self.n_features_in_):
+            return None
+        if X.size <= _DEFERRED and not (np.isfinite(X).all() and np.isfinite(y).all()):
+            return None
+        if sigma is None:
+            noise = Noise(given=False)
+        elif is_plain(sigma, 1) and sigma.shape[0] == n:
+            noise = check_noise(sigma, None, n, None) if n <= _DEFERRED else Noise(True, sigma)
+        elif type(sigma) is float:
+            noise = check_noise(sigma, None, n, None)
+        else:
+            return None
+        self.n_features_in_ = p
+        if hasattr(self, "feature_names_in_"):
+            if not reset:
+                return None
+            del self.feature_names_in_
+        return FitData(X, y[:, None], noise, True)
+
+    def _validated_fit_data(
+        self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool, covariance: bool
+    ) -> FitData:
+        for name, value in (("X", X), ("y", y)):
+            if np.ma.is_masked(value):
+                raise ValueError(
+                    f"`{name}` must not hold masked values. Got {np.ma.count_masked(value)}; "
+                    "drop these rows (`~np.ma.getmaskarray(...)`) before the fit."
+                )
+        check_index("sigma", sigma, X, y)
+        check_index("sample_weight", sample_weight, X, y)
+        X, y = validate_data(
+            self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
+        )
+        y = y.astype(np.float64, copy=False)
+        n_targets = None if y.ndim == 1 else y.shape[1]
+        noise = check_noise(
+            sigma, sample_weight, y.shape[0], n_targets, allow_covariance=covariance
+        )
+        return FitData(X, y if y.ndim == 2 else y[:, None], noise, y.ndim == 1)
+
+    def _check_X(self, X: Any) -> FloatArray:
+        """Return validated features to predict at."""
+        check_is_fitted(self)
+        if (
+            is_plain(X, 2)
+            and X.shape[0]
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+            and np.isfinite(X).all()
+        ):
+            return cast(FloatArray, X)
+        return cast(FloatArray, validate_data(self, X, reset=False, dtype=np.float64))
+
+    def _feature_names(self) -> list[str]:
+        if hasattr(self, "feature_names_in_"):
+            return [str(name) for name in self.feature_names_in_]
+        p = self.n_features_in_
+        return ["x"] if p == 1 else [f"x{j}" for j in range(p)]
+
+    # Publishing ----------------------------------------------------------------------------------
+
+    def _publish(
+        self,
+        params: FloatArray,
+        covariance: FloatArray,
+        chi2: FloatArray,
+        dof: FloatArray,
+        noise: Noise,
+        names: list[str],
+        *,
+        intercept: bool,
+        single: bool,
+    ) -> None:
+        """Set the fitted attributes of t targets from the unscaled covariance.
+
+        Parameters
+        ----------
+        params : ndarray of shape (t, m)
+            Parameters, intercept first.
+        covariance : ndarray of shape (t, m, m) or (1, m, m)
+            Covariance for unit variance of the whitened rows.
+        chi2, dof : ndarray of shape (t,)
+            Sum of squares of the whitened residuals, and degrees of freedom.
+        noise : Noise
+            Errors of the targets.
+        names : list of str
+            Names of the m parameters.
+        intercept : bool
+            Whether the first parameter is an intercept.
+        single : bool
+            Whether the target was one-dimensional: no leading axis then.
+        """
+        given = noise.given
+        absolute = given if self.absolute_sigma == "auto" else bool(self.absolute_sigma)
+        reduced = np.where(dof > 0, chi2 / np.maximum(dof, 1), np.nan)
+        p_value = np.where(dof > 0, chdtrc(np.maximum(dof, 1), chi2), np.nan)
+        if not given:
+            p_value[:] = np.nan
+        scale = np.ones_like(reduced) if absolute else reduced
+        covariance = covariance * scale[:, None, None]
+        std = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        where: Any = 0 if single else slice(None)
+        self.params_ = params[where]
+        self.params_cov_ = covariance[where]
+        self.params_std_ = std[where]
+        self.param_names_ = names
+        self.chi2_ = float(chi2[0]) if single else chi2
+        self.dof_ = int(dof[0]) if single else dof
+        self.reduced_chi2_ = float(reduced[0]) if single else reduced
+        self.p_value_ = float(p_value[0]) if single else p_value
+        self.absolute_sigma_ = absolute
+        self._publish_coef(intercept)
+        self._sigma_given = given
+        self._single = single
+
+    def _publish_coef(self, intercept: bool) -> None:
+        first = 1 if intercept else 0
+        if intercept:
+            self.intercept_ = self.params_[..., 0]
+            self.intercept_std_ = self.params_std_[..., 0]
+        self.coef_ = self.params_[..., first:]
+        self.coef_std_ = self.params_std_[..., first:]
+        self.coef_cov_ = self.params_cov_[..., first:, first:]
+
+    def _warn(self, messages: list[tuple[type[Warning], str]]) -> None:
+        """Emit the warnings of a fit at the caller of `fit`, and keep them for the summary."""
+        self._messages = [text for _, text in messages]
+        for category, text in messages:
+            warnings.warn(text, category, stacklevel=4)
+
+    def _dof_messages(self) -> list[tuple[type[Warning], str]]:
+        if np.min(self.dof_) > 0:
+            return []
+        consequence = (
+            "the scatter of the data cannot confirm the errors given"
+            if self.absolute_sigma_
+            else "the standard errors are NaN; pass `sigma` to have them from the errors of the data"
+        )
+        return [
+            (
+                DegreesOfFreedomWarning,
+                f"There are no degrees of freedom left ({np.min(self.dof_)}): `reduced_chi2_` is NaN and "
+                f"{consequence}.",
+            )
+        ]
+
+    # Using ---------------------------------------------------------------------------------------
+
+    def _mean(self, X: FloatArray) -> FloatArray:
+        """Return fitted values (n, t)."""
+        raise NotImplementedError
+
+    def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
+        """Return, for each target or once for all, (n, k) rows whose squared norms are unscaled variances."""
+        raise NotImplementedError
+
+    def _scales(self) -> FloatArray:
+        """Return the factor (t,) from unscaled to published variances."""
+        reduced = np.atleast_1d(np.asarray(self.reduced_chi2_, dtype=np.float64))
+        return np.ones_like(reduced) if self.absolute_sigma_ else reduced
+
+    def predict(
+        self, X: Any, return_std: bool = False, return_cov: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Return the fitted values at `X`, on request with their errors.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        return_std : bool, default=False
+            Also return the standard deviation of each fitted value.
+        return_cov : bool, default=False
+            Also return the covariance of the fitted values.
+
+        Returns
+        -------
+        y : ndarray of shape (n,) or (n, t)
+            Fitted values, in the units of y.
+        std : ndarray of shape (n,) or (n, t)
+            Only if `return_std`. Includes the covariance of the parameters; infinite where the fit
+            does not determine the value. It is the error of the curve, not the scatter of new
+            measurements about it: see `predict_interval`.
+        cov : ndarray of shape (n, n) or (t, n, n)
+            Only if `return_cov`.
+        """
+        if return_std and return_cov:
+            raise ValueError(
+                "`return_std` and `return_cov` must not both be True. Got both; ask for one."
+            )
+        X = self._check_X(X)
+        mean = self._mean(X)
+        value = mean[:, 0] if self._single else mean
+        if return_std:
+            std = np.sqrt(self._variances(X))
+            return value, std[:, 0] if self._single else std
+        if return_cov:
+            roots = self._variance_roots(X)
+            scales = self._scales()
+            cov = np.stack(
+                [roots[k % len(roots)] @ roots[k % len(roots)].T * s for k, s in enumerate(scales)]
+            )
+            return value, cov[0] if self._single else cov
+        return value
+
+    def _variances(self, X: FloatArray) -> FloatArray:
+        """Return the variances (n, t) of the fitted values."""
+        squares = [np.einsum("ij,ij->i", root, root) for root in self._variance_roots(X)]
+        return np.stack(squares, axis=1) * self._scales()
+
+    def predict_interval(
+        self,
+        X: Any,
+        *,
+        level: float = 0.6827,
+        kind: Literal["confidence", "prediction"] = "confidence",
+        sigma: Any = None,
+    ) -> FloatArray:
+        """Return intervals for the curve, or for new measurements.
+
+        Quantiles are those of Student's t with `dof_` degrees of freedom where the errors are
+        scaled by the scatter, of the normal distribution where they are absolute.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        level : float, default=0.6827
+            Probability that the interval holds the value, in (0, 1).
+        kind : {"confidence", "prediction"}, default="confidence"
+            For the curve itself, or for one new measurement at each row.
+        sigma : float or array_like of shape (n,) or (n, t), optional
+            Standard deviation of the new measurements. Needed for the prediction interval of a fit
+            with `sigma`; relative, like that of the fit, if `absolute_sigma=False`.
+
+        Returns
+        -------
+        interval : ndarray of shape (n, 2) or (t, n, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            If `level` or `kind` is not as above; if `sigma` is missing, or given for a confidence
+            interval.
+        """
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"`level` must lie between 0 and 1. Got {level!r}.")
+        if kind not in ("confidence", "prediction"):
+            raise ValueError(f'`kind` must be "confidence" or "prediction". Got {kind!r}.')
+        if kind == "confidence" and sigma is not None:
+            raise ValueError(
+                '`sigma` must be left out for kind="confidence": the curve has no scatter. Got a value.'
+            )
+        check_index("sigma", sigma, X, None)
+        X = self._check_X(X)
+        mean, variance = self._mean(X), self._variances(X)
+        if kind == "prediction":
+            variance = variance + self._new_variance(sigma, X.shape[0])
+        probability = 0.5 * (1.0 + level)
+        dof = np.atleast_1d(self.dof_)
+        if self.absolute_sigma_:
+            quantile = np.full(dof.shape, ndtri(probability))
+        else:
+            quantile = np.where(dof > 0, stdtrit(np.maximum(dof, 1), probability), np.nan)
+        half = quantile * np.sqrt(variance)
+        interval = np.stack([mean - half, mean + half], axis=-1)
+        return interval[:, 0] if self._single else interval.transpose(1, 0, 2)
+
+    def _new_variance(self, sigma: Any, n_samples: int) -> FloatArray | float:
+        """Return the variance of new measurements, (n, 1) or (n, t)."""
+        if sigma is None:
+            if self._sigma_given or self.absolute_sigma_:
+                raise ValueError(
+                    "`sigma` must be given for the prediction interval of a fit with known errors: the standard "
+                    "deviation of the new measurements. Got None."
+                )
+            return self._scales()
+        n_targets = None if self._single else self.params_.shape[0]
+        noise = check_noise(sigma, None, n_samples, n_targets, allow_covariance=False)
+        variance = noise.variance()
+        if isinstance(variance, np.ndarray):
+            variance = variance.reshape(n_samples, -1)
+        relative = self._sigma_given and not self.absolute_sigma_
+        return variance * self._scales() if relative else variance
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> float:
+        """Return the coefficient of determination R², weighted by 1/σ².
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        y : array_like of shape (n,) or (n, t)
+            Measured values.
+        sample_weight : array_like of shape (n,) or (n, t), optional
+            1/σ² of the measured values.
+        sigma : float or array_like of shape (n,) or (n, t), optional
+            Their standard deviations; the other spelling.
+
+        Returns
+        -------
+        score : float
+            Mean over the targets of :math:`1 - \\sum (y-f)^2/\\sigma^2 / \\sum (y-\\bar
+            y)^2/\\sigma^2`, with the weighted mean of y.
+
+        Warns
+        -----
+        UnweightedScoreWarning
+            If the fit was weighted and the score is not.
+        """
+        check_is_fitted(self)
+        if sigma is None and sample_weight is None and self._sigma_given:
+            warnings.warn(
+                "The fit was weighted by sigma but this score is not: pass `sigma` to `score`. In cross-validation or "
+                "a pipeline, call `sklearn.set_config(enable_metadata_routing=True)` and pass sigma as metadata.",
+                UnweightedScoreWarning,
+                stacklevel=2,
+            )
+        check_index("sigma", sigma, X, y)
+        check_index("sample_weight", sample_weight, X, y)
+        predicted = cast(FloatArray, self.predict(X))
+        measured = np.asarray(y, dtype=np.float64)
+        n_targets = None if measured.ndim == 1 else measured.shape[1]
+        noise = check_noise(
+            sigma, sample_weight, measured.shape[0], n_targets, allow_covariance=False
+        )
+        if not noise.given:
+            return float(r2_score(measured, predicted))
+        weight = (
+            1.0 / cast(FloatArray, noise.variance())
+            if noise.values_are == "sigma"
+            else noise.values
+        )
+        weights = np.broadcast_to(
+            np.reshape(weight, (-1, 1)) if np.ndim(weight) < 2 else weight,
+            (measured.shape[0], n_targets or 1),
+        )
+        measured, predicted = measured.reshape(weights.shape), predicted.reshape(weights.shape)
+        return float(
+            np.mean(
+                [
+                    r2_score(measured[:, k], predicted[:, k], sample_weight=weights[:, k])
+                    for k in range(weights.shape[1])
+                ]
+            )
+        )
+
+    def summary(self) -> FitSummary:
+        """Return a report: parameters with errors, correlations, χ², and every warning of the fit.
+
+        Returns
+        -------
+        summary : FitSummary
+            Prints as text, shows as HTML in a notebook, and exports with `to_frame()` and
+            `to_latex()`.
+        """
+        check_is_fitted(self)
+        return FitSummary(
+            title=repr(self),
+            names=list(self.param_names_),
+            params=np.atleast_2d(self.params_),
+            std=np.atleast_2d(self.params_std_),
+            covariance=self.params_cov_
+            if np.ndim(self.params_cov_) == 3
+            else self.params_cov_[None],
+            chi2=np.atleast_1d(self.chi2_),
+            dof=np.atleast_1d(self.dof_),
+            p_value=np.atleast_1d(self.p_value_),
+            sigma_given=self._sigma_given,
+            absolute_sigma=self.absolute_sigma_,
+            warnings=list(self._messages),
+        )

@@ -1,0 +1,315 @@
+"""What the linear estimators share: solving by the triangular factor, at once or batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from sklsq._typing import FloatArray, IntArray
+from sklsq.basis.columns import FixedColumns
+from sklsq.estimators._base import FitData, LeastSquaresRegressor
+from sklsq.exceptions import RankWarning
+from sklsq.noise import Noise
+from sklsq.solvers.linear import solve, solve_factor
+from sklsq.solvers.rows import Columns, Rows
+from sklsq.solvers.singular import describe
+from sklsq.solvers.solution import Solution
+from sklsq.solvers.triangular import TriangularFactor, merge
+
+__all__ = ["LinearLeastSquares"]
+
+_PREDICT_ELEMENTS = 1 << 20  # columns of a block while predicting
+_NAMED_COMBINATIONS = 5
+
+
+class LinearLeastSquares(LeastSquaresRegressor):
+    """Base of the estimators that are linear in their parameters.
+
+    Subclasses give the columns of the design matrix and the names of the parameters.
+    """
+
+    __metadata_request__partial_fit = {"sigma": True}
+
+    _has_intercept = False
+
+    # What a subclass tells -----------------------------------------------------------------------
+
+    def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
+        """Return the columns of the design matrix for the features of the first batch."""
+        raise NotImplementedError
+
+    def _parameter_names(self) -> list[str]:
+        """Return the names of all parameters, intercept first."""
+        raise NotImplementedError
+
+    def _rcond(self) -> float | None:
+        """Return the relative size of singular values that count as zero; None for the default."""
+        return None
+
+    def _shortcut(
+        self, X: FloatArray, y: FloatArray, noise: Noise
+    ) -> tuple[Columns, Solution] | None:
+        """Return columns and solution for one target by a way of its own, or None for the general solver."""
+        return None
+
+    # Fitting -------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> Self:
+        """Fit by weighted least squares.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        y : array_like of shape (n,) or (n, t)
+            Measured values; several columns are fitted separately, each with parameters of its own.
+        sample_weight : float or array_like of shape (n,) or (n, t), optional
+            1/σ²; zero removes a row. It is an inverse variance, not a count: a weight of 2 adds no
+            degree of freedom.
+        sigma : float or array_like of shape (n,), (n, t) or (n, n), optional
+            Standard deviations of y, in its units; for a one-dimensional y also its covariance
+            matrix (generalised least squares).
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data are not finite numbers of matching shape; if a standard deviation is not
+            positive, naming the row; if `sigma` and `sample_weight` are both given; if pandas
+            indexes differ.
+
+        Warns
+        -----
+        RankWarning
+            If the data cannot tell some parameter combinations apart.
+        DegreesOfFreedomWarning
+            If there are not more rows than parameters.
+        """
+        self._forget()
+        data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=True)
+        try:
+            columns, solutions = self._solve(data)
+        except FloatingPointError:
+            # Large plain arrays are checked by their sums only; now find out what is wrong, and where.
+            self._validated_fit_data(X, y, sample_weight, sigma, True, True)
+            raise ValueError(
+                "The numbers of `X`, `y` or `sigma` are too large or too small for double precision. "
+                "Got an overflow; rescale them to other units."
+            ) from None
+        self._publish_solutions(columns, solutions, data.noise, data.single)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> Self:
+        """Add rows to the fit, which becomes that of all rows so far.
+
+        Only the triangular factor is kept between calls. Parameters are those of `fit`; after a
+        `fit` its rows count as the first batch. An (n, n) covariance is refused.
+
+        Returns
+        -------
+        self : estimator
+            The estimator, fitted to all rows so far.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also if the number of targets changes, or if `sigma` is given in some calls
+            only.
+        """
+        if not self.__sklearn_is_fitted__():
+            self._refuse_covariance(y, sigma)
+            return self.fit(X, y, sample_weight, sigma=sigma)
+        data = self._check_fit_data(X, y, sample_weight, sigma, reset=False, covariance=False)
+        self._check_continues(data)
+        try:
+            _, new = self._solve(data, self._columns)
+        except FloatingPointError:
+            self._validated_fit_data(X, y, sample_weight, sigma, False, False)
+            raise
+        solutions = [
+            self._solve_merged(merge(old.factor, batch.factor))
+            for old, batch in zip(self._solutions, new, strict=True)
+        ]
+        self._publish_solutions(self._columns, solutions, data.noise, data.single)
+        return self
+
+    def _refuse_covariance(self, y: Any, sigma: Any) -> None:
+        if np.ndim(y) == 1 and sigma is not None and np.ndim(sigma) == 2:
+            raise ValueError(
+                "`sigma` must be a number or one value per row in `partial_fit`. Got a covariance, which `fit` alone "
+                "takes."
+            )
+
+    def _check_continues(self, data: FitData) -> None:
+        n_targets = sum(solution.chi2.shape[0] for solution in self._solutions)
+        if data.Y.shape[1] != n_targets or data.single != self._single:
+            raise ValueError(
+                f"`y` must have {n_targets} targets as in the first call. Got {data.Y.shape[1]}."
+            )
+        if data.noise.given != self._sigma_given:
+            raise ValueError(
+                "`sigma` must be given in all calls of `partial_fit`, or in none. Got "
+                f"{'one' if data.noise.given else 'none'} unlike before."
+            )
+        if data.noise.per_target != (len(self._solutions) == n_targets > 1):
+            raise ValueError(
+                "`sigma` must be per target in all calls of `partial_fit`, or in none. Got a change."
+            )
+
+    def _forget(self) -> None:
+        for name in ("_sigma_given", "_solutions", "_columns"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _solve(
+        self, data: FitData, columns: Columns | None = None
+    ) -> tuple[Columns, list[Solution]]:
+        """Return columns and solutions: one for all targets that share their errors, or one for each target."""
+        X, Y, noise = data.X, data.Y, data.noise
+        if columns is None and Y.shape[1] == 1:
+            quick = self._shortcut(X, Y[:, 0], noise)
+            if quick is not None:
+                return quick[0], [quick[1]]
+        kept = noise.kept
+        if kept is not None and not noise.per_target:
+            X, Y, noise = X[kept], Y[kept], noise.select(kept)
+        if columns is None:
+            columns = self._build_columns(X, Y[:, 0] if data.single else Y)
+        if not noise.per_target:
+            return columns, [self._solve_rows(columns, X, Y, noise)]
+        return columns, [
+            self._solve_target(columns, X, Y[:, k], noise.target(k)) for k in range(Y.shape[1])
+        ]
+
+    def _solve_target(
+        self, columns: Columns, X: FloatArray, y: FloatArray, noise: Noise
+    ) -> Solution:
+        kept = noise.kept
+        if kept is not None:
+            X, y, noise = X[kept], y[kept], noise.select(kept)
+        return self._solve_rows(columns, X, y[:, None], noise)
+
+    def _solve_rows(self, columns: Columns, X: FloatArray, Y: FloatArray, noise: Noise) -> Solution:
+        if noise.cholesky is not None:
+            fixed = FixedColumns(columns.n_columns, columns.change, columns.offsets)
+            rows = Rows(fixed, noise.whiten(columns.block(X)), noise.whiten(Y))
+        else:
+            rows = Rows(columns, X, Y, noise.values, noise.values_are)
+        return solve(rows, counted=self._counted(columns), rcond=self._rcond())
+
+    def _solve_merged(self, factor: TriangularFactor) -> Solution:
+        counted = self._counted(self._columns)
+        return solve_factor(factor, self._columns, counted=counted, rcond=self._rcond())
+
+    def _counted(self, columns: Columns) -> IntArray:
+        return np.arange(1 if self._has_intercept else 0, columns.n_columns)
+
+    # Publishing ----------------------------------------------------------------------------------
+
+    def _publish_solutions(
+        self, columns: Columns, solutions: list[Solution], noise: Noise, single: bool
+    ) -> None:
+        self._columns, self._solutions = columns, solutions
+        if len(solutions) == 1:
+            solution = solutions[0]
+            params, chi2 = solution.params.T, solution.chi2
+            covariance = solution.params_covariance[None]
+            dof = np.full(chi2.shape, solution.dof)
+        else:
+            params = np.stack([solution.params[:, 0] for solution in solutions])
+            chi2 = np.array([solution.chi2[0] for solution in solutions])
+            covariance = np.stack([solution.params_covariance for solution in solutions])
+            dof = np.array([solution.dof for solution in solutions])
+        names = self._parameter_names()
+        self._publish(
+            params,
+            covariance,
+            chi2,
+            dof,
+            noise,
+            names,
+            intercept=self._has_intercept,
+            single=single,
+        )
+        ranks = [solution.rank for solution in solutions]
+        self.rank_ = ranks[0] if len(ranks) == 1 else np.array(ranks)
+        worst = min(solutions, key=lambda solution: solution.rank)
+        self.unidentified_ = worst.null_space.reshape(-1, len(names))
+        self._warn(self._rank_messages(worst, names) + self._dof_messages())
+
+    def _rank_messages(
+        self, solution: Solution, names: list[str]
+    ) -> list[tuple[type[Warning], str]]:
+        if not solution.null_space.size:
+            return []
+        moves = describe(solution.null_space[:_NAMED_COMBINATIONS], names)
+        more = len(solution.null_space) - len(moves)
+        listed = "; ".join(moves) + (f"; and {more} more" if more else "")
+        return [
+            (
+                RankWarning,
+                f"The data determine only {solution.rank} of {len(names)} parameter combinations: every t in {listed} "
+                "fits equally well. Published are the shortest coefficients of all these; drop or fix one parameter "
+                "of each combination, or measure where they differ.",
+            )
+        ]
+
+    @property
+    def singular_values_(self) -> FloatArray:
+        """Singular values (m,) of the design matrix, its rows divided by σ; largest first."""
+        return self._per_solution(lambda design: np.linalg.svd(design, compute_uv=False))
+
+    @property
+    def condition_number_(self) -> Any:
+        """Condition number of the design matrix, rows divided by σ and columns scaled to unit norm."""
+
+        def condition(design: FloatArray) -> FloatArray:
+            norms = np.sqrt(np.einsum("ij,ij->j", design, design))
+            values = np.linalg.svd(design / np.where(norms > 0.0, norms, 1.0), compute_uv=False)
+            return np.asarray(values[0] / values[-1] if values[-1] > 0.0 else np.inf)
+
+        value = self._per_solution(condition)
+        return float(value) if value.ndim == 0 else value
+
+    def _per_solution(self, function: Any) -> FloatArray:
+        if not hasattr(self, "_solutions"):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+        change = self._columns.change
+        designs = [
+            solution.factor.R
+            if change is None
+            else np.linalg.solve(change.hi.T, solution.factor.R.T).T
+            for solution in self._solutions
+        ]
+        values = [function(design) for design in designs]
+        return values[0] if len(values) == 1 else np.stack(values)
+
+    # Using ---------------------------------------------------------------------------------------
+
+    def _mean(self, X: FloatArray) -> FloatArray:
+        internal = np.concatenate([solution.internal for solution in self._solutions], axis=1)
+        step = max(1, _PREDICT_ELEMENTS // internal.shape[0])
+        if X.shape[0] <= step:
+            return self._columns.block(X) @ internal
+        parts = [
+            self._columns.block(X[start : start + step]) @ internal
+            for start in range(0, X.shape[0], step)
+        ]
+        return np.concatenate(parts)
+
+    def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
+        columns = self._columns.block(X)
+        return [solution.variance_root(columns) for solution in self._solutions]
+
+    def _variances(self, X: FloatArray) -> FloatArray:
+        step = max(1, _PREDICT_ELEMENTS // self._columns.n_columns)
+        parts = [
+            super(LinearLeastSquares, self)._variances(X[start : start + step])
+            for start in range(0, X.shape[0], step)
+        ]
+        return np.concatenate(parts)

@@ -1,0 +1,1 @@
+"""From a solution to statements about it: errors, intervals, reports."""

@@ -1,0 +1,154 @@
+"""From the rows of a linear least-squares problem to its solution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sklsq._typing import FloatArray, IntArray
+from sklsq.solvers.extended import DoubleDouble, matmul
+from sklsq.solvers.refinement import Refined, affordable, refine
+from sklsq.solvers.rows import Columns, Rows, Scaling
+from sklsq.solvers.singular import (
+    Identification,
+    default_rcond,
+    echelon,
+    identify,
+    shortest,
+)
+from sklsq.solvers.solution import Solution
+from sklsq.solvers.triangular import TriangularFactor, factorise
+
+__all__ = ["solve", "solve_factor"]
+
+
+def solve(rows: Rows, *, counted: IntArray, rcond: float | None = None) -> Solution:
+    """Return the least-squares solution of `rows`.
+
+    Parameters
+    ----------
+    rows : Rows
+        The problem.
+    counted : ndarray of int
+        Indices of the parameters whose length is minimised where the rows do not determine them.
+    rcond : float, optional
+        Singular values of the column-scaled design below `rcond` times the largest count as zero.
+
+    Raises
+    ------
+    FloatingPointError
+        If the data hold NaN or infinity.
+    """
+    if affordable(rows):
+        rows = rows.with_scaling()
+    try:
+        factor = factorise(rows)
+    except FloatingPointError:
+        scaled = rows.with_scaling()
+        if scaled is rows:
+            raise
+        rows, factor = scaled, factorise(scaled)
+    found = identify(factor, _scaled_offsets(rows), _rcond(rcond, factor))
+    plain = _plain(factor, found)
+    refined = (
+        refine(rows, found.inverse_root, plain.coefficients.hi, found.condition)
+        if affordable(rows)
+        else plain
+    )
+    return _publish(factor, found, refined, rows.columns.change, rows.scaling, counted)
+
+
+def solve_factor(
+    factor: TriangularFactor,
+    columns: Columns,
+    *,
+    counted: IntArray,
+    rcond: float | None = None,
+) -> Solution:
+    """Return the solution of the rows that went into `factor`, which need no longer exist."""
+    found = identify(factor, columns.offsets, _rcond(rcond, factor))
+    return _publish(factor, found, _plain(factor, found), columns.change, None, counted)
+
+
+def _scaled_offsets(rows: Rows) -> FloatArray | None:
+    offsets = rows.columns.offsets
+    if offsets is None or rows.scaling is None:
+        return offsets
+    return offsets * rows.scaling.columns / rows.scaling.columns[0]
+
+
+def _rcond(rcond: float | None, factor: TriangularFactor) -> float:
+    return default_rcond(factor.n_samples, factor.R.shape[0]) if rcond is None else rcond
+
+
+def _plain(factor: TriangularFactor, found: Identification) -> Refined:
+    """Return the solution in double precision."""
+    W, z = found.inverse_root, factor.z
+    if found.rank == factor.R.shape[0]:
+        return Refined(DoubleDouble(factor.origin + W @ z), W, factor.residual)
+    step = W @ (W.T @ (factor.R.T @ z))
+    left = z - factor.R @ step
+    return Refined(
+        DoubleDouble(factor.origin + step), W, factor.residual + np.einsum("ij,ij->j", left, left)
+    )
+
+
+def _publish(
+    factor: TriangularFactor,
+    found: Identification,
+    refined: Refined,
+    change: DoubleDouble | None,
+    scaling: Scaling | None,
+    counted: IntArray,
+) -> Solution:
+    """Undo the scaling, change to the user's parameters, and choose the shortest of equivalent ones."""
+    internal, root, chi2 = refined.coefficients, refined.inverse_root, refined.chi2
+    null_space = found.null_space
+    if found.rank == factor.R.shape[0]:
+        factor = replace(factor, origin=internal.hi, z=np.zeros_like(factor.z), residual=chi2)
+    if scaling is not None:
+        columns, targets, weight = scaling.columns[:, None], scaling.targets, scaling.weight
+        internal = internal * columns * (1.0 / targets)
+        root = root * columns * weight
+        chi2 = chi2 / (targets * weight) ** 2
+        null_space = null_space * scaling.columns
+        factor = _unscaled(factor, scaling)
+    params = internal if change is None else matmul(change, internal)
+    params_root = root if change is None else matmul(change, root).hi
+    if not null_space.size:
+        return Solution(
+            internal.hi, root, params.hi, params_root, chi2, factor.n_samples, found.rank, factor
+        )
+    user_null = null_space if change is None else matmul(change, null_space.T).hi.T
+    shortened, multipliers = shortest(params.hi, user_null, counted)
+    return Solution(
+        internal.hi + null_space.T @ multipliers,
+        root,
+        shortened,
+        params_root,
+        chi2,
+        factor.n_samples,
+        found.rank,
+        factor,
+        echelon(user_null, _user_norms(factor.R, change)),
+        null_space,
+    )
+
+
+def _unscaled(factor: TriangularFactor, scaling: Scaling) -> TriangularFactor:
+    columns, targets, weight = scaling.columns, scaling.targets, scaling.weight
+    return TriangularFactor(
+        factor.R / columns / weight,
+        factor.z / targets / weight,
+        factor.residual / (targets * weight) ** 2,
+        factor.origin * columns[:, None] / targets,
+        factor.n_samples,
+    )
+
+
+def _user_norms(R: FloatArray, change: DoubleDouble | None) -> FloatArray:
+    """Return the norms of the columns as the user named them, one for a column of zeros."""
+    columns = R if change is None else np.linalg.solve(change.hi.T, R.T).T
+    norms = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    return np.where(norms > 0.0, norms, 1.0)

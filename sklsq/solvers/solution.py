@@ -1,0 +1,95 @@
+"""What every linear solver returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sklsq._typing import FloatArray
+from sklsq.solvers.triangular import TriangularFactor
+
+__all__ = ["Solution"]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The least-squares solution of t right-hand sides that share a design matrix.
+
+    *Internal* coefficients are those of the columns computed with; *parameters* are those the user
+    named. The covariances are ``root @ root.T``, for unit variance of the whitened rows.
+
+    Parameters
+    ----------
+    internal : ndarray of shape (m, t)
+        Internal coefficients.
+    internal_root : ndarray of shape (m, rank)
+        Root of the covariance of the internal coefficients.
+    params : ndarray of shape (m, t)
+        Parameters.
+    params_root : ndarray of shape (m, rank)
+        Root of the covariance of the parameters.
+    chi2 : ndarray of shape (t,)
+        Sum of squares of the whitened residuals.
+    n_samples : int
+        Number of rows.
+    rank : int
+        Number of parameter combinations that the rows determine.
+    null_space, internal_null_space : ndarray of shape (m - rank, m)
+        Combinations of parameters (of internal coefficients) that leave every fitted value as it
+        is.
+    factor : TriangularFactor
+        The triangular factor behind it, of the internal columns.
+    """
+
+    internal: FloatArray
+    internal_root: FloatArray
+    params: FloatArray
+    params_root: FloatArray
+    chi2: FloatArray
+    n_samples: int
+    rank: int
+    factor: TriangularFactor
+    null_space: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    internal_null_space: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom, rows minus rank."""
+        return self.n_samples - self.rank
+
+    @property
+    def unidentified(self) -> FloatArray:
+        """Mask (m,) of the parameters that take part in an undetermined combination."""
+        if not self.null_space.size:
+            return np.zeros(self.params.shape[0], dtype=bool)
+        mask: FloatArray = (self.null_space != 0.0).any(axis=0)
+        return mask
+
+    @property
+    def params_covariance(self) -> FloatArray:
+        """Covariance (m, m) of the parameters for unit variance; infinite where unidentified."""
+        covariance: FloatArray = self.params_root @ self.params_root.T
+        lost = self.unidentified
+        if lost.any():
+            covariance[lost] = np.nan
+            covariance[:, lost] = np.nan
+            covariance[lost, lost] = np.inf
+        return covariance
+
+    def variance_root(self, columns: FloatArray) -> FloatArray:
+        """Return ``(n, rank)`` rows whose squared norms are the variances of ``columns @ internal``.
+
+        Rows that depend on an undetermined combination are infinite.
+        """
+        root: FloatArray = columns @ self.internal_root
+        if self.internal_null_space.size:
+            along = np.abs(columns @ self.internal_null_space.T)
+            size = np.abs(columns) @ np.abs(self.internal_null_space.T)
+            root[(along > _ESTIMABLE * size).any(axis=1)] = np.inf
+        return root
+
+
+_ESTIMABLE = (
+    1e-9  # a fitted value moves along a null vector by rounding only: far below, or far above
+)
