@@ -1,16 +1,49 @@
-"""Least squares for people who measure things: error bars in, error bars out, inside scikit-learn."""
+"""Least squares for people who measure things: error bars in, error bars out."""
 
-from sklsq import basis, datasets
-from sklsq.estimators.design_matrix import DesignMatrixRegressor
-from sklsq.estimators.weighted_linear import WeightedLinearFit
-from sklsq.exceptions import DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklsq import basis, datasets
+    from sklsq.display import FitDisplay
+    from sklsq.estimators.design_matrix import DesignMatrixRegressor
+    from sklsq.estimators.weighted_linear import WeightedLinearFit
+    from sklsq.exceptions import DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning
 
 __all__ = [
     "DegreesOfFreedomWarning",
     "DesignMatrixRegressor",
+    "FitDisplay",
     "RankWarning",
     "UnweightedScoreWarning",
     "WeightedLinearFit",
     "basis",
     "datasets",
 ]
+
+# Where each name lives. Imported when first asked for: `import sklsq` itself costs next to nothing.
+_HOMES = {
+    "DegreesOfFreedomWarning": "exceptions",
+    "DesignMatrixRegressor": "estimators.design_matrix",
+    "FitDisplay": "display",
+    "RankWarning": "exceptions",
+    "UnweightedScoreWarning": "exceptions",
+    "WeightedLinearFit": "estimators.weighted_linear",
+    "basis": None,
+    "datasets": None,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    if home is None:
+        return import_module(f"{__name__}.{name}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-r"""What is known of the errors: from `sigma` or `sample_weight` to the division that whitens the rows.
+r"""What is known of the errors: from `sigma` or `sample_weight` to whitened rows.
 
 A measurement :math:`y_i` with standard deviation :math:`\sigma_i` enters the sum of squares as
 :math:`((y_i - f_i)/\sigma_i)^2`; a row of the design matrix is divided by :math:`\sigma_i`, not by
@@ -76,7 +76,7 @@ class Noise:
         return self.values**2 if self.values_are == "sigma" else 1.0 / self.values
 
     def whiten(self, rows: FloatArray) -> FloatArray:
-        """Return `rows` (n, k) divided by σ, or multiplied by the inverse root of the covariance."""
+        """Return `rows` (n, k) divided by σ, or by the root of the covariance."""
         if self.cholesky is not None:
             from scipy.linalg import solve_triangular
 
@@ -116,7 +116,8 @@ def check_noise(
     """
     if sigma is not None and sample_weight is not None:
         raise ValueError(
-            "`sigma` and `sample_weight` must not both be given: sample_weight is 1/sigma**2. Pass one of them."
+            "`sigma` and `sample_weight` must not both be given: sample_weight is 1/sigma**2. "
+            "Pass one of them."
         )
     if sigma is not None:
         return _from_sigma(sigma, n_samples, n_targets, allow_covariance)
@@ -140,8 +141,10 @@ def check_index(name: str, value: Any, X: Any, y: Any) -> None:
         other_index = _pandas_index(other)
         if other_index is not None and not index.equals(other_index):
             raise ValueError(
-                f"`{name}` must have the same index as `{other_name}`. Got different labels or another order; "
-                f"select with `{name}.loc[{other_name}.index]`, or pass `{name}.to_numpy()` to use it by position."
+                f"`{name}` must have the same index as `{other_name}`. Got different labels or "
+                "another order; "
+                f"select with `{name}.loc[{other_name}.index]`, or pass `{name}.to_numpy()` to "
+                "use it by position."
             )
 
 
@@ -167,11 +170,13 @@ def _check_shape(name: str, array: FloatArray, n_samples: int, n_targets: int | 
         hint = ""
         if array.ndim == 2 and array.shape[0] < array.shape[1] and name == "sigma":
             hint = (
-                " Only its rows seem to have been selected: a covariance cannot pass through cross-validation, "
+                " Only its rows seem to have been selected: a covariance cannot pass through "
+                "cross-validation, "
                 "which slices rows only."
             )
         raise ValueError(
-            f"`{name}` must be a number or have shape ({n_samples},){curves}, one value per row of y. "
+            f"`{name}` must be a number or have shape ({n_samples},){curves}, one value per row "
+            "of y. "
             f"Got shape {array.shape}.{hint}"
         )
 
@@ -182,7 +187,8 @@ def _from_sigma(sigma: Any, n_samples: int, n_targets: int | None, allow_covaria
         if allow_covariance:
             return _from_covariance(array)
         raise ValueError(
-            "`sigma` must be a number or one value per row here. Got an (n, n) covariance, which `fit` alone takes."
+            "`sigma` must be a number or one value per row here. Got an (n, n) covariance, which "
+            "`fit` alone takes."
         )
     if array.ndim > 0:
         _check_shape("sigma", array, n_samples, n_targets)
@@ -201,7 +207,8 @@ def _from_weight(sample_weight: Any, n_samples: int, n_targets: int | None) -> N
         raise ValueError(_bad_value("sample_weight", array, bad, "be finite and not negative"))
     if not array.any():
         raise ValueError(
-            "`sample_weight` must contain at least one non-zero weight. Got all sample weights equal to zero."
+            "`sample_weight` must contain at least one non-zero weight. Got all sample weights "
+            "equal to zero."
         )
     return Noise(True, float(array) if array.ndim == 0 else array, "weight")
 
@@ -215,14 +222,17 @@ def _from_covariance(covariance: FloatArray) -> Noise:
     if (asymmetry > 1e-8 * np.outer(scale, scale)).any():
         row = int(np.argmax(asymmetry.max(axis=1)))
         raise ValueError(
-            f"`sigma` of shape (n, n) must be a symmetric covariance matrix. Got an asymmetric row {row}."
+            "`sigma` of shape (n, n) must be a symmetric covariance matrix. Got an asymmetric "
+            f"row {row}."
         )
     try:
         return Noise(True, cholesky=np.linalg.cholesky(covariance))
     except np.linalg.LinAlgError:
         raise ValueError(
-            "`sigma` of shape (n, n) must be a positive definite covariance matrix (variances, not standard "
-            "deviations, on its diagonal). Got one that is not; remove perfectly correlated points or add their "
+            "`sigma` of shape (n, n) must be a positive definite covariance matrix (variances, "
+            "not standard "
+            "deviations, on its diagonal). Got one that is not; remove perfectly correlated "
+            "points or add their "
             "independent error to the diagonal."
         ) from None
 

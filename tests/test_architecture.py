@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "expression": set(),
     "solvers": set(),
     "noise": {"solvers"},
-    "basis": {"expression", "solvers.extended"},
+    "basis": {"expression", "solvers.extended", "solvers.rows"},
     "models": {"expression", "solvers.extended"},
     "inference": {"solvers"},
     "datasets": set(),

@@ -16,6 +16,7 @@ import numpy as np
 
 from sklsq._typing import FloatArray
 from sklsq.solvers.extended import DoubleDouble
+from sklsq.solvers.rows import scale_rows
 
 __all__ = [
     "CentredColumns",
@@ -43,7 +44,7 @@ class InterceptColumns:
     @property
     def n_columns(self) -> int:
         """Number of columns, p + 1."""
-        return self.centre.shape[0] + 1
+        return int(self.centre.shape[0]) + 1
 
     @property
     def offsets(self) -> FloatArray:
@@ -57,11 +58,15 @@ class InterceptColumns:
         change[0, 1:] = -self.centre
         return DoubleDouble(change)
 
-    def block(self, X: FloatArray) -> FloatArray:
-        """Return the internal columns of `X` (n, p)."""
+    def block(self, X: FloatArray, weight: FloatArray | float = 1.0) -> FloatArray:
+        """Return the internal columns of `X` (n, p), rows times `weight`."""
         columns = np.empty((X.shape[0], self.n_columns))
-        columns[:, 0] = 1.0
+        columns[:, 0] = weight
         np.subtract(X, self.centre, out=columns[:, 1:])
+        if not isinstance(weight, float):
+            columns[:, 1:] *= weight[:, None]
+        elif weight != 1.0:
+            columns[:, 1:] *= weight
         return columns
 
     def block_extended(self, X: FloatArray) -> DoubleDouble:
@@ -91,9 +96,9 @@ class FixedColumns:
     change: DoubleDouble | None
     offsets: FloatArray | None
 
-    def block(self, X: FloatArray) -> FloatArray:
-        """Return `X`."""
-        return X
+    def block(self, X: FloatArray, weight: FloatArray | float = 1.0) -> FloatArray:
+        """Return `X`, rows times `weight`."""
+        return scale_rows(X, weight)
 
     def block_extended(self, X: FloatArray) -> DoubleDouble:
         """Return `X`."""
@@ -117,7 +122,7 @@ class ColumnSource(Protocol):
         ...
 
     def is_constant(self, column: int, X: FloatArray) -> bool:
-        """Tell whether a column, constant in a sample of the rows, has the same value in all of them."""
+        """Tell whether a column, constant in a sample of the rows, is so in all."""
         ...
 
 
@@ -181,14 +186,13 @@ class CentredColumns:
     def _order(self) -> list[int]:
         return [self.constant, *(j for j in range(self.n_columns) if j != self.constant)]  # type: ignore[list-item]
 
-    def block(self, X: FloatArray) -> FloatArray:
-        """Return the internal columns of `X`."""
+    def block(self, X: FloatArray, weight: FloatArray | float = 1.0) -> FloatArray:
+        """Return the internal columns of `X`, rows times `weight`."""
         columns = self.source.evaluate(X)
-        if self.constant is None:
-            return columns
-        columns = columns[:, self._order]
-        columns[:, 1:] -= columns[:, :1] * self.multiples[self._order][1:]
-        return columns
+        if self.constant is not None:
+            columns = columns[:, self._order]
+            columns[:, 1:] -= columns[:, :1] * self.multiples[self._order][1:]
+        return scale_rows(columns, weight)
 
     def block_extended(self, X: FloatArray) -> DoubleDouble:
         """Return the internal columns of `X`, without rounding the differences."""
@@ -200,11 +204,14 @@ class CentredColumns:
 
 
 def centred(source: ColumnSource, X: FloatArray) -> CentredColumns:
-    """Return the columns of `source`, centred where a constant column makes that possible and worth while.
+    """Return the columns of `source`, centred where that is possible and worth while.
 
     It is worth while if some column's mean is more than ten times its spread.
     """
     n, m = X.shape[0], len(source.names)
+    ends = source.evaluate(X[[0, n // 2, n - 1]])
+    if not ((ends == ends[0]).all(axis=0) & (ends[0] != 0.0)).any():
+        return CentredColumns(source, None, np.zeros(m))
     sample = source.evaluate(X[:: max(1, n // _SAMPLE)])
     with np.errstate(over="ignore", invalid="ignore"):
         flat = np.flatnonzero((sample == sample[0]).all(axis=0) & (sample[0] != 0.0))

@@ -4,10 +4,9 @@ The monomials :math:`1, x, x^2, \dots` become parallel quickly: on NIST's Filip 
 condition number is :math:`5\cdot10^9` after scaling, and merely rounding :math:`x^k` to doubles
 leaves eight digits of the coefficients. Computed with are therefore the Chebyshev polynomials
 :math:`T_k(u)`, :math:`u = (x - c)/h`, with the recurrence :math:`T_{k+1} = 2uT_k - T_{k-1}` (Mason
-& Handscomb, *Chebyshev Polynomials*, 1.2). The half range h is a power of two and the centre c a
-number of few bits, so that u carries no rounding error of its own. For several features the
-products :math:`T_{k_1}(u_1)T_{k_2}(u_2)\cdots` take the place of the monomials with the same
-exponents.
+& Handscomb, *Chebyshev Polynomials*, 1.2). The centre c is a number of few bits, so that
+subtracting it rounds rarely. For several features the products
+:math:`T_{k_1}(u_1)T_{k_2}(u_2)\cdots` take the place of the monomials with the same exponents.
 
 Since the sets of exponents hold with every one all smaller ones, the coefficients of the monomials
 are a triangular combination of those inside. Its matrix has entries as large as :math:`(|c|/h)^d
@@ -150,7 +149,7 @@ class PolynomialColumns:
     @property
     def n_columns(self) -> int:
         """Number of terms."""
-        return self.exponents.shape[0]
+        return int(self.exponents.shape[0])
 
     @property
     def offsets(self) -> None:
@@ -159,7 +158,7 @@ class PolynomialColumns:
 
     @property
     def change(self) -> DoubleDouble | None:
-        """From coefficients of Chebyshev products to those of the user's terms; None if they are the same."""
+        """From coefficients of Chebyshev products to the user's; None if they are the same."""
         if self.kind != "monomial":
             return None
         return _change(self.exponents.tobytes(), self.domain.tobytes(), self.exponents.shape)
@@ -174,11 +173,14 @@ class PolynomialColumns:
             columns = columns * powers[:, j, self.exponents[:, j]]
         return columns
 
-    def block(self, X: FloatArray) -> FloatArray:
-        """Return the internal columns (n, m), stored column by column."""
+    def block(self, X: FloatArray, weight: FloatArray | float = 1.0) -> FloatArray:
+        """Return the internal columns (n, m), rows times `weight`, stored column by column."""
         if X.shape[1] == 1 and self.kind != "legendre":
-            return self._chebyshev_block(X[:, 0])
-        return np.stack(self._products(X, lambda x: x), axis=1)
+            return self._chebyshev_block(X[:, 0], weight)
+        table = np.empty((self.n_columns, X.shape[0]))
+        for j, column in enumerate(self._products(X, lambda x: x)):
+            np.multiply(column, weight, out=table[j])
+        return table.T
 
     def block_extended(self, X: FloatArray) -> DoubleDouble:
         """Return the internal columns in double-double."""
@@ -187,12 +189,13 @@ class PolynomialColumns:
             np.stack([c.hi for c in columns], axis=1), np.stack([c.lo for c in columns], axis=1)
         )
 
-    def _chebyshev_block(self, x: FloatArray) -> FloatArray:
+    def _chebyshev_block(self, x: FloatArray, weight: FloatArray | float) -> FloatArray:
+        """Return the table of one feature; the linear recurrence carries the weight along."""
         u = self._unit(x, 0)
         table = np.empty((self.n_columns, x.shape[0]))
-        table[0] = 1.0
+        table[0] = weight
         if self.n_columns > 1:
-            table[1] = u
+            np.multiply(u, weight, out=table[1])
             u = 2.0 * u
         for k in range(2, self.n_columns):
             np.multiply(u, table[k - 1], out=table[k])
@@ -216,18 +219,22 @@ class PolynomialColumns:
         return columns
 
     def _unit(self, x: Any, j: int) -> Any:
-        """Return feature `j`, mapped to about [-1, 1]; a double-double is mapped without rounding."""
-        low, high = self.domain[j]
-        if self.kind == "monomial":
-            centre, half = _centre_and_half(low, high)
-            return (x - centre) * (1.0 / half)
-        width = DoubleDouble(high) - low
-        if width.hi == 0.0:
-            return 0.0 * x
-        inverse = width.reciprocal()
-        if isinstance(x, DoubleDouble):
-            return ((x - low) + (x - high)) * inverse
-        return ((x - low) + (x - high)) * inverse.hi
+        """Return feature `j`, mapped to about [-1, 1]; double-double in, double-double out."""
+        shifts, inverse = _mapping(*self.domain[j].tolist(), self.kind)
+        difference = x - shifts[0]
+        for shift in shifts[1:]:
+            difference = difference + (x - shift)
+        return difference * (inverse if isinstance(x, DoubleDouble) else float(inverse.hi))
+
+
+@lru_cache(maxsize=128)
+def _mapping(low: float, high: float, kind: str) -> tuple[tuple[float, ...], DoubleDouble]:
+    """Return what to subtract from a feature, and the factor that then brings it to [-1, 1]."""
+    if kind == "monomial":
+        centre, half = _centre_and_half(low, high)
+        return (centre,), DoubleDouble(half).reciprocal()
+    width = DoubleDouble(high) - low
+    return (low, high), width.reciprocal() if width.hi > 0.0 else DoubleDouble(0.0)
 
 
 def _recurrence(u: Any, degree: int, kind: str) -> list[Any]:
@@ -244,19 +251,22 @@ def _recurrence(u: Any, degree: int, kind: str) -> list[Any]:
 
 
 def _centre_and_half(low: float, high: float) -> tuple[float, float]:
-    """Return the middle of a range, rounded to few bits, and a power of two not below its half width."""
+    """Return the middle of a range, rounded to few bits, and the distance of its ends."""
     middle, half = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
     if half == 0.0:
         return float(middle), 1.0
     _, exponent = np.frexp(half)
-    power = float(np.ldexp(1.0, int(exponent)))
-    grid = power / 64.0
-    return float(np.round(middle / grid) * grid), power
+    grid = float(np.ldexp(1.0, int(exponent) - _CENTRE_BITS))
+    centre = float(np.round(middle / grid) * grid)
+    return centre, float(max(high - centre, centre - low))
+
+
+_CENTRE_BITS = 7
 
 
 @lru_cache(maxsize=32)
 def _change(exponents: bytes, domain: bytes, shape: tuple[int, ...]) -> DoubleDouble:
-    """Return the matrix from Chebyshev products to monomials: entry (a, k) is the coefficient of x^a in T_k."""
+    """Return the matrix whose entry (a, k) is the coefficient of monomial a in product k."""
     terms = np.frombuffer(exponents, dtype=np.int64).reshape(shape)
     ranges = np.frombuffer(domain).reshape(shape[1], 2)
     change = None
@@ -271,7 +281,7 @@ def _change(exponents: bytes, domain: bytes, shape: tuple[int, ...]) -> DoubleDo
 
 
 def _monomials_of_chebyshev(degree: int, low: float, high: float) -> DoubleDouble:
-    """Return (d+1, d+1) coefficients of x^a in T_k((x - c)/h), by the recurrence on coefficient vectors."""
+    """Return (d+1, d+1) coefficients of x^a in T_k((x - c)/h), by recurrence."""
     centre, half = _centre_and_half(low, high)
     columns = [_unit_vector(degree + 1)]
     if degree:
@@ -292,7 +302,7 @@ def _unit_vector(size: int) -> DoubleDouble:
 def _times_u(coefficients: DoubleDouble, centre: float, half: float) -> DoubleDouble:
     """Return the coefficients of p(x) · (x - c)/h."""
     shifted = DoubleDouble(np.roll(coefficients.hi, 1), np.roll(coefficients.lo, 1))
-    return (shifted - coefficients * centre) * (1.0 / half)
+    return (shifted - coefficients * centre) * DoubleDouble(half).reciprocal()
 
 
 def _exponents(degree: int, n_features: int, full: bool) -> IntArray:
@@ -300,7 +310,8 @@ def _exponents(degree: int, n_features: int, full: bool) -> IntArray:
     size = (degree + 1) ** n_features if full else _binomial(degree + n_features, n_features)
     if size > _MAX_TERMS:
         raise ValueError(
-            f"`degree` must make at most {_MAX_TERMS} terms. Got {size} for {n_features} features; lower it."
+            f"`degree` must make at most {_MAX_TERMS} terms. Got {size} for {n_features} "
+            "features; lower it."
         )
     if full:
         terms = list(product(range(degree + 1), repeat=n_features))

@@ -51,7 +51,7 @@ class TermSource:
         return columns
 
     def evaluate_extended(self, X: FloatArray) -> DoubleDouble:
-        """Return the columns, polynomial formulas beyond double precision, others exactly as `evaluate` does."""
+        """Return the columns, those of polynomial formulas beyond double precision."""
         columns = DoubleDouble(self.evaluate(X))
         values = {name: DoubleDouble(X[:, j]) for j, name in enumerate(self.features)}
         for j, term in enumerate(self.terms):
@@ -72,7 +72,8 @@ class TermSource:
         value = np.asarray(_call(term, X))
         if value.shape not in ((), (X.shape[0],)):
             raise ValueError(
-                f"`basis` term {self.names[j]!r} must return one number per row, shape ({X.shape[0]},). "
+                f"`basis` term {self.names[j]!r} must return one number per row, shape "
+                f"({X.shape[0]},). "
                 f"Got shape {value.shape}."
             )
         if value.dtype.kind not in "fiub":
@@ -87,8 +88,10 @@ class TermSource:
             return  # an overflow of the sum only, or features that are checked elsewhere
         row, column = np.argwhere(bad)[0]
         raise ValueError(
-            f"`basis` term {self.names[column]!r} must be finite in every row. Got {columns[row, column]} in row "
-            f"{row}, where the features are {X[row].tolist()}; remove such rows or choose another term."
+            f"`basis` term {self.names[column]!r} must be finite in every row. Got "
+            f"{columns[row, column]} in row "
+            f"{row}, where the features are {X[row].tolist()}; remove such rows or choose "
+            "another term."
         )
 
 
@@ -117,7 +120,8 @@ def _compile(term: Any, features: Sequence[str]) -> Expression | Callable[..., A
         return function
     if not isinstance(term, str):
         raise TypeError(
-            f'`basis` terms must be formulas such as "log(x)" or callables. Got {term!r}; write the constant as "1".'
+            f'`basis` terms must be formulas such as "log(x)" or callables. Got {term!r}; write '
+            'the constant as "1".'
         )
     expression = parse(term)
     for name in expression.names:

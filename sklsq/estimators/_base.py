@@ -1,9 +1,9 @@
-"""What every estimator shares: checking data, predicting with errors, scoring, and publishing a fit."""
+"""What all estimators share: checking data, publishing a fit, predicting, scoring."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
@@ -11,14 +11,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklsq._typing import FloatArray
+from sklsq._typing import FloatArray, IntArray
 from sklsq.exceptions import DegreesOfFreedomWarning, UnweightedScoreWarning
 from sklsq.inference.summary import FitSummary
 from sklsq.noise import Noise, check_index, check_noise
 
 __all__ = ["FitData", "LeastSquaresRegressor"]
-
-_DEFERRED = 20_000  # elements from which finiteness is judged by the sums of the fit, not by a pass of its own
 
 
 class FitData(NamedTuple):
@@ -42,11 +40,17 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
     """
 
     # Standard deviations travel through pipelines and cross-validation without being asked for.
-    __metadata_request__fit = {"sigma": True}
-    __metadata_request__score = {"sigma": True}
-    __metadata_request__predict = {"return_std": True, "return_cov": True}
+    __metadata_request__fit: ClassVar = {"sigma": True}
+    __metadata_request__score: ClassVar = {"sigma": True}
+    __metadata_request__predict: ClassVar = {"return_std": True, "return_cov": True}
 
     absolute_sigma: bool | Literal["auto"]
+    n_features_in_: int
+    feature_names_in_: Any
+    chi2_: Any
+    dof_: Any
+    reduced_chi2_: Any
+    p_value_: Any
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_sigma_given")
@@ -79,12 +83,10 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         n, p = X.shape
         if not (n and p and y.shape[0] == n) or (not reset and p != self.n_features_in_):
             return None
-        if X.size <= _DEFERRED and not (np.isfinite(X).all() and np.isfinite(y).all()):
-            return None
         if sigma is None:
             noise = Noise(given=False)
         elif is_plain(sigma, 1) and sigma.shape[0] == n:
-            noise = check_noise(sigma, None, n, None) if n <= _DEFERRED else Noise(True, sigma)
+            noise = Noise(True, sigma)
         elif type(sigma) is float:
             noise = check_noise(sigma, None, n, None)
         else:
@@ -101,8 +103,9 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
     ) -> FitData:
         for name, value in (("X", X), ("y", y)):
             if np.ma.is_masked(value):
+                count = int(np.ma.getmaskarray(value).sum())
                 raise ValueError(
-                    f"`{name}` must not hold masked values. Got {np.ma.count_masked(value)}; "
+                    f"`{name}` must not hold masked values. Got {count}; "
                     "drop these rows (`~np.ma.getmaskarray(...)`) before the fit."
                 )
         check_index("sigma", sigma, X, y)
@@ -142,55 +145,47 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         self,
         params: FloatArray,
         covariance: FloatArray,
-        chi2: FloatArray,
-        dof: FloatArray,
-        noise: Noise,
-        names: list[str],
+        chi2: FloatArray | float,
+        dof: IntArray | int,
         *,
+        given: bool,
+        names: list[str],
         intercept: bool,
-        single: bool,
     ) -> None:
-        """Set the fitted attributes of t targets from the unscaled covariance.
+        """Set the fitted attributes from the unscaled covariance.
 
         Parameters
         ----------
-        params : ndarray of shape (t, m)
-            Parameters, intercept first.
-        covariance : ndarray of shape (t, m, m) or (1, m, m)
+        params : ndarray of shape (m,) or (t, m)
+            Parameters, intercept first; two-dimensional for a two-dimensional y.
+        covariance : ndarray of shape (m, m), or (t, m, m) or (1, m, m)
             Covariance for unit variance of the whitened rows.
-        chi2, dof : ndarray of shape (t,)
+        chi2, dof : float and int, or ndarray of shape (t,)
             Sum of squares of the whitened residuals, and degrees of freedom.
-        noise : Noise
-            Errors of the targets.
+        given : bool
+            Whether errors were given.
         names : list of str
             Names of the m parameters.
         intercept : bool
             Whether the first parameter is an intercept.
-        single : bool
-            Whether the target was one-dimensional: no leading axis then.
         """
-        given = noise.given
-        absolute = given if self.absolute_sigma == "auto" else bool(self.absolute_sigma)
-        reduced = np.where(dof > 0, chi2 / np.maximum(dof, 1), np.nan)
-        p_value = np.where(dof > 0, chdtrc(np.maximum(dof, 1), chi2), np.nan)
-        if not given:
-            p_value[:] = np.nan
-        scale = np.ones_like(reduced) if absolute else reduced
-        covariance = covariance * scale[:, None, None]
-        std = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-        where: Any = 0 if single else slice(None)
-        self.params_ = params[where]
-        self.params_cov_ = covariance[where]
-        self.params_std_ = std[where]
-        self.param_names_ = names
-        self.chi2_ = float(chi2[0]) if single else chi2
-        self.dof_ = int(dof[0]) if single else dof
-        self.reduced_chi2_ = float(reduced[0]) if single else reduced
-        self.p_value_ = float(p_value[0]) if single else p_value
-        self.absolute_sigma_ = absolute
+        self._single = params.ndim == 1
+        self.absolute_sigma_ = given if self.absolute_sigma == "auto" else bool(self.absolute_sigma)
+        self.params_, self.chi2_, self.dof_, self.param_names_ = params, chi2, dof, names
+        if isinstance(chi2, float):  # the formulas of the other branch in scalars, for speed
+            self.reduced_chi2_ = chi2 / dof if dof > 0 else float("nan")
+            self.p_value_ = float(chdtrc(dof, chi2)) if given and dof > 0 else float("nan")
+            self.params_cov_ = (
+                covariance if self.absolute_sigma_ else covariance * self.reduced_chi2_
+            )
+        else:
+            self.reduced_chi2_ = np.where(dof > 0, chi2 / np.maximum(dof, 1), np.nan)
+            p_value = chdtrc(np.maximum(dof, 1), chi2)
+            self.p_value_ = np.where((dof > 0) & given, p_value, np.nan)
+            self.params_cov_ = covariance * self._scales()[:, None, None]
+        self.params_std_ = np.sqrt(self.params_cov_.diagonal(0, -2, -1))
         self._publish_coef(intercept)
         self._sigma_given = given
-        self._single = single
 
     def _publish_coef(self, intercept: bool) -> None:
         first = 1 if intercept else 0
@@ -208,17 +203,18 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             warnings.warn(text, category, stacklevel=4)
 
     def _dof_messages(self) -> list[tuple[type[Warning], str]]:
-        if np.min(self.dof_) > 0:
+        fewest = self.dof_ if self._single else int(self.dof_.min())
+        if fewest > 0:
             return []
         consequence = (
             "the scatter of the data cannot confirm the errors given"
             if self.absolute_sigma_
-            else "the standard errors are NaN; pass `sigma` to have them from the errors of the data"
+            else "the standard errors are NaN; pass `sigma` to have them from the data's"
         )
         return [
             (
                 DegreesOfFreedomWarning,
-                f"There are no degrees of freedom left ({np.min(self.dof_)}): `reduced_chi2_` is NaN and "
+                f"There are no degrees of freedom left ({fewest}): `reduced_chi2_` is NaN and "
                 f"{consequence}.",
             )
         ]
@@ -230,7 +226,7 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         raise NotImplementedError
 
     def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
-        """Return, for each target or once for all, (n, k) rows whose squared norms are unscaled variances."""
+        """Return (n, k) rows whose squared norms are unscaled variances, one array or t."""
         raise NotImplementedError
 
     def _scales(self) -> FloatArray:
@@ -329,7 +325,8 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f'`kind` must be "confidence" or "prediction". Got {kind!r}.')
         if kind == "confidence" and sigma is not None:
             raise ValueError(
-                '`sigma` must be left out for kind="confidence": the curve has no scatter. Got a value.'
+                '`sigma` must be left out for kind="confidence": the curve has no scatter. Got a '
+                "value."
             )
         check_index("sigma", sigma, X, None)
         X = self._check_X(X)
@@ -351,7 +348,8 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         if sigma is None:
             if self._sigma_given or self.absolute_sigma_:
                 raise ValueError(
-                    "`sigma` must be given for the prediction interval of a fit with known errors: the standard "
+                    "`sigma` must be given for the prediction interval of a fit with known "
+                    "errors: the standard "
                     "deviation of the new measurements. Got None."
                 )
             return self._scales()
@@ -364,7 +362,7 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         return variance * self._scales() if relative else variance
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> float:
-        """Return the coefficient of determination R², weighted by 1/σ².
+        r"""Return the coefficient of determination R², weighted by 1/σ².
 
         Parameters
         ----------
@@ -391,8 +389,10 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if sigma is None and sample_weight is None and self._sigma_given:
             warnings.warn(
-                "The fit was weighted by sigma but this score is not: pass `sigma` to `score`. In cross-validation or "
-                "a pipeline, call `sklearn.set_config(enable_metadata_routing=True)` and pass sigma as metadata.",
+                "The fit was weighted by sigma but this score is not: pass `sigma` to `score`. "
+                "In cross-validation or "
+                "a pipeline, call `sklearn.set_config(enable_metadata_routing=True)` and pass "
+                "sigma as metadata.",
                 UnweightedScoreWarning,
                 stacklevel=2,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class LinearLeastSquares(LeastSquaresRegressor):
     Subclasses give the columns of the design matrix and the names of the parameters.
     """
 
-    __metadata_request__partial_fit = {"sigma": True}
+    __metadata_request__partial_fit: ClassVar = {"sigma": True}
 
     _has_intercept = False
 
@@ -50,7 +50,7 @@ class LinearLeastSquares(LeastSquaresRegressor):
     def _shortcut(
         self, X: FloatArray, y: FloatArray, noise: Noise
     ) -> tuple[Columns, Solution] | None:
-        """Return columns and solution for one target by a way of its own, or None for the general solver."""
+        """Return columns and solution by a way of its own; None for the general solver."""
         return None
 
     # Fitting -------------------------------------------------------------------------------------
@@ -95,10 +95,11 @@ class LinearLeastSquares(LeastSquaresRegressor):
         try:
             columns, solutions = self._solve(data)
         except FloatingPointError:
-            # Large plain arrays are checked by their sums only; now find out what is wrong, and where.
+            # Plain arrays are checked by their sums only: find out what is wrong, and where.
             self._validated_fit_data(X, y, sample_weight, sigma, True, True)
             raise ValueError(
-                "The numbers of `X`, `y` or `sigma` are too large or too small for double precision. "
+                "The numbers of `X`, `y` or `sigma` are too large or too small for double "
+                "precision. "
                 "Got an overflow; rescale them to other units."
             ) from None
         self._publish_solutions(columns, solutions, data.noise, data.single)
@@ -141,7 +142,8 @@ class LinearLeastSquares(LeastSquaresRegressor):
     def _refuse_covariance(self, y: Any, sigma: Any) -> None:
         if np.ndim(y) == 1 and sigma is not None and np.ndim(sigma) == 2:
             raise ValueError(
-                "`sigma` must be a number or one value per row in `partial_fit`. Got a covariance, which `fit` alone "
+                "`sigma` must be a number or one value per row in `partial_fit`. Got a "
+                "covariance, which `fit` alone "
                 "takes."
             )
 
@@ -158,7 +160,8 @@ class LinearLeastSquares(LeastSquaresRegressor):
             )
         if data.noise.per_target != (len(self._solutions) == n_targets > 1):
             raise ValueError(
-                "`sigma` must be per target in all calls of `partial_fit`, or in none. Got a change."
+                "`sigma` must be per target in all calls of `partial_fit`, or in none. Got a "
+                "change."
             )
 
     def _forget(self) -> None:
@@ -169,7 +172,7 @@ class LinearLeastSquares(LeastSquaresRegressor):
     def _solve(
         self, data: FitData, columns: Columns | None = None
     ) -> tuple[Columns, list[Solution]]:
-        """Return columns and solutions: one for all targets that share their errors, or one for each target."""
+        """Return columns and solutions: one for all targets that share errors, or one each."""
         X, Y, noise = data.X, data.Y, data.noise
         if columns is None and Y.shape[1] == 1:
             quick = self._shortcut(X, Y[:, 0], noise)
@@ -215,30 +218,25 @@ class LinearLeastSquares(LeastSquaresRegressor):
         self, columns: Columns, solutions: list[Solution], noise: Noise, single: bool
     ) -> None:
         self._columns, self._solutions = columns, solutions
-        if len(solutions) == 1:
-            solution = solutions[0]
-            params, chi2 = solution.params.T, solution.chi2
-            covariance = solution.params_covariance[None]
-            dof = np.full(chi2.shape, solution.dof)
-        else:
-            params = np.stack([solution.params[:, 0] for solution in solutions])
-            chi2 = np.array([solution.chi2[0] for solution in solutions])
-            covariance = np.stack([solution.params_covariance for solution in solutions])
-            dof = np.array([solution.dof for solution in solutions])
         names = self._parameter_names()
-        self._publish(
-            params,
-            covariance,
-            chi2,
-            dof,
-            noise,
-            names,
-            intercept=self._has_intercept,
-            single=single,
-        )
-        ranks = [solution.rank for solution in solutions]
-        self.rank_ = ranks[0] if len(ranks) == 1 else np.array(ranks)
-        worst = min(solutions, key=lambda solution: solution.rank)
+        worst = solutions[0]
+        params, covariance, chi2, dof = worst.params, worst.params_covariance, worst.chi2, worst.dof
+        self.rank_: Any = worst.rank
+        how: Any = {"given": noise.given, "names": names, "intercept": self._has_intercept}
+        if single:
+            self._publish(params[:, 0], covariance, float(chi2[0]), dof, **how)
+        elif len(solutions) == 1:
+            self._publish(params.T, covariance[None], chi2, np.full(chi2.shape, dof), **how)
+        else:
+            worst = min(solutions, key=lambda solution: solution.rank)
+            self.rank_ = np.array([solution.rank for solution in solutions])
+            self._publish(
+                np.stack([solution.params[:, 0] for solution in solutions]),
+                np.stack([solution.params_covariance for solution in solutions]),
+                np.array([solution.chi2[0] for solution in solutions]),
+                np.array([solution.dof for solution in solutions]),
+                **how,
+            )
         self.unidentified_ = worst.null_space.reshape(-1, len(names))
         self._warn(self._rank_messages(worst, names) + self._dof_messages())
 
@@ -253,8 +251,10 @@ class LinearLeastSquares(LeastSquaresRegressor):
         return [
             (
                 RankWarning,
-                f"The data determine only {solution.rank} of {len(names)} parameter combinations: every t in {listed} "
-                "fits equally well. Published are the shortest coefficients of all these; drop or fix one parameter "
+                f"The data determine only {solution.rank} of {len(names)} parameter "
+                f"combinations: every t in {listed} "
+                "fits equally well. Published are the shortest coefficients of all these; drop "
+                "or fix one parameter "
                 "of each combination, or measure where they differ.",
             )
         ]
@@ -266,7 +266,7 @@ class LinearLeastSquares(LeastSquaresRegressor):
 
     @property
     def condition_number_(self) -> Any:
-        """Condition number of the design matrix, rows divided by σ and columns scaled to unit norm."""
+        """Condition number of the design matrix, rows divided by σ, columns of unit norm."""
 
         def condition(design: FloatArray) -> FloatArray:
             norms = np.sqrt(np.einsum("ij,ij->j", design, design))
@@ -294,13 +294,11 @@ class LinearLeastSquares(LeastSquaresRegressor):
     def _mean(self, X: FloatArray) -> FloatArray:
         internal = np.concatenate([solution.internal for solution in self._solutions], axis=1)
         step = max(1, _PREDICT_ELEMENTS // internal.shape[0])
-        if X.shape[0] <= step:
-            return self._columns.block(X) @ internal
         parts = [
             self._columns.block(X[start : start + step]) @ internal
             for start in range(0, X.shape[0], step)
         ]
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
         columns = self._columns.block(X)

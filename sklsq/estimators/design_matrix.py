@@ -99,11 +99,14 @@ class DesignMatrixRegressor(LinearLeastSquares):
             raise ValueError(f"`rcond` must be None or lie in [0, 1). Got {self.rcond!r}.")
         return self.rcond
 
+    _terms: list[str]
+
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         if isinstance(self.basis, Polynomial):
             self.basis_ = clone(self.basis).fit(X)
             self._terms = self.basis_.term_names(self._feature_names())
-            return self.basis_.columns()
+            columns: Columns = self.basis_.columns()
+            return columns
         source = self._source(X, y)
         self._terms = list(source.names)
         return centred(source, X)

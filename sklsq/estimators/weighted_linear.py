@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -136,7 +136,7 @@ class WeightedLinearFit(LinearLeastSquares):
 
     @property
     def r_(self) -> Any:
-        """Weighted correlation of x and y (multiple correlation for several features); NaN for constant y."""
+        """Weighted (for several features multiple) correlation of x and y; NaN for constant y."""
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
         values = [self._correlation(solution) for solution in self._solutions]
@@ -144,7 +144,7 @@ class WeightedLinearFit(LinearLeastSquares):
         return float(r[0]) if self._single else r
 
     def _correlation(self, solution: Solution) -> FloatArray:
-        """Return r (t,) from the share of the sum of squares about the mean that the line takes up."""
+        """Return r (t,) from the share of the sum of squares that the line takes up."""
         first = 1 if self.fit_intercept else 0
         explained = solution.factor.R[first:, first:] @ solution.internal[first:]
         regression = np.einsum("ij,ij->j", explained, explained)
@@ -153,7 +153,7 @@ class WeightedLinearFit(LinearLeastSquares):
         return r * np.sign(solution.internal[-1]) if solution.internal.shape[0] == first + 1 else r
 
     def params_at(self, x0: Any = None) -> ParametersAt:
-        """Return the line written about `x0`: the level there, and the slopes, with their covariance.
+        """Return the line written about `x0`: level there and slopes, with their covariance.
 
         About the weighted mean of x, level and slopes are uncorrelated (Glover, Jenkins & Doney,
         3.2.3).
@@ -181,11 +181,12 @@ class WeightedLinearFit(LinearLeastSquares):
         check_is_fitted(self)
         if not self.fit_intercept:
             raise ValueError(
-                "`params_at` must have an intercept. Got fit_intercept=False; the level at x = 0 is 0."
+                "`params_at` must have an intercept. Got fit_intercept=False; the level at x = 0 "
+                "is 0."
             )
         if x0 is None:
-            R = self._solutions[0].factor.R
-            point = self._columns.offsets[1:] + R[0, 1:] / R[0, 0]
+            R, offsets = self._solutions[0].factor.R, cast(FloatArray, self._columns.offsets)
+            point = offsets[1:] + R[0, 1:] / R[0, 0]
         else:
             point = np.broadcast_to(np.asarray(x0, dtype=np.float64), (self.n_features_in_,)).copy()
         row = self._columns.block(point[None, :])

@@ -116,7 +116,7 @@ class Expression:
         Raises
         ------
         ValueError
-            If the derivative would be longer than 100,000 characters.
+            If the derivative would be longer than 200,000 characters.
 
         Notes
         -----
@@ -197,10 +197,10 @@ def compile_many(
     -------
     callable
         ``function(*values)`` returns a list with one result for each expression. Values go through
-        unchecked: make integer arrays floats before, and Python's numbers NumPy's. A result has the shape to which
-        the names that occur in it broadcast: a constant derivative is a plain float. Results may
-        share memory with the arguments or with each other; do not write into them. The function
-        does not pickle; it is cached, so calling `compile_many` again is cheap.
+        unchecked: make integer arrays floats before, and Python's numbers NumPy's. A result has the
+        shape to which the names that occur in it broadcast: a constant derivative is a plain float.
+        Results may share memory with the arguments or with each other; do not write into them. The
+        function does not pickle; it is cached, so calling `compile_many` again is cheap.
 
     Raises
     ------

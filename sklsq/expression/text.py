@@ -7,7 +7,7 @@ reads ``(-a)*b``, because the two are equal to the last bit; a sign never follow
 
 from sklsq.expression.tape import Step, Steps
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 200_000
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 _LARGEST_PLAIN_INTEGER = 1e15

@@ -50,7 +50,7 @@ _FIXED_SMALLEST = 1e-4
 
 @dataclass(frozen=True)
 class FitSummary:
-    """Report of a fit; `str` for the terminal, HTML in a notebook, `to_frame()` and `to_latex()` for papers.
+    """Report of a fit: text for the terminal, HTML in a notebook, frame and LaTeX.
 
     Parameters
     ----------
@@ -98,13 +98,14 @@ class FitSummary:
         if dof <= 0:
             return "no degrees of freedom: the data cannot contradict the model"
         if not self.sigma_given:
-            return f"the scatter about the fit implies sigma = {np.sqrt(chi2 / dof):.4g}, equal for all points"
+            implied = float(np.sqrt(chi2 / dof))
+            return f"the scatter about the fit implies sigma = {implied:.4g}, equal for all points"
         p = float(self.p_value[k])
         if p < _UNLIKELY:
-            return f"too large (p = {p:.2g}): the model does not describe the data, or sigma is too small"
+            return f"too large (p = {p:.2g}): the model is not that of the data, or sigma too small"
         if p > 1.0 - _UNLIKELY:
             return f"too small (p = {p:.4g}): sigma is too large, or the errors are not independent"
-        return f"the scatter agrees with sigma (p = {p:.2g})"
+        return f"the scatter is compatible with sigma (p = {p:.2g})"
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -131,8 +132,8 @@ class FitSummary:
 
     def _relative(self, k: int, j: int) -> str:
         value, error = self.params[k, j], self.std[k, j]
-        if not (np.isfinite(error) and value != 0.0):
-            return ""
+        if not (np.isfinite(error) and error < abs(value)):
+            return ""  # more than 100 % says nothing that value and error do not
         return f"  ({100.0 * abs(error / value):.2g}%)"
 
     def _quality_lines(self, k: int) -> list[str]:
@@ -194,7 +195,8 @@ class FitSummary:
         tables = []
         for k in range(min(len(self.params), _SHOWN_CURVES)):
             rows = "".join(
-                f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value}</td><td>± {error}</td></tr>"
+                f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value}</td><td>± "
+                f"{error}</td></tr>"
                 for name, (value, error) in zip(
                     self.names,
                     [format_value(v, e) for v, e in zip(self.params[k], self.std[k], strict=True)],
@@ -205,7 +207,8 @@ class FitSummary:
             caption = f"<caption>target {k}</caption>" if len(self.params) > 1 else ""
             tables.append(f"<table>{caption}{rows}</table><p>{quality}</p>")
         notes = "".join(f"<p><b>Warning:</b> {escape(text)}</p>" for text in self.warnings)
-        return f"<div><b>{escape(self.title)}</b>{''.join(tables)}<p>Errors {escape(self.convention)}.</p>{notes}</div>"
+        convention = f"<p>Errors {escape(self.convention)}.</p>"
+        return f"<div><b>{escape(self.title)}</b>{''.join(tables)}{convention}{notes}</div>"
 
 
 _UNLIKELY = 0.01

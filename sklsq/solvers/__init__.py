@@ -1,1 +1,1 @@
-"""Arrays in, frozen solution out: the numerical core, which knows nothing of scikit-learn or pandas."""
+"""Arrays in, frozen solution out: the numerical core, which knows no scikit-learn or pandas."""

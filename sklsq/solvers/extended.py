@@ -113,10 +113,10 @@ class DoubleDouble:
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> DoubleDouble:
-        return self + (-other)
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> DoubleDouble:
-        return (-self) + other
+        return (-self).__add__(other)
 
     def __mul__(self, other: Any) -> DoubleDouble:
         if isinstance(other, DoubleDouble):
@@ -138,9 +138,16 @@ class DoubleDouble:
         return power
 
     def reciprocal(self) -> DoubleDouble:
-        """Return ``1 / self`` to double-double accuracy (one Newton step on the double quotient)."""
+        """Return ``1 / self`` (one Newton step on the double quotient)."""
         q = DoubleDouble(1.0 / self.hi)
         return q + q * (1.0 - self * q)
+
+    def sqrt(self) -> DoubleDouble:
+        """Return the square root (one Newton step on the double root of a positive number)."""
+        root = np.sqrt(self.hi)
+        return DoubleDouble(
+            *_quick_two_sum(root, (self - DoubleDouble(root) * root).hi / (2.0 * root))
+        )
 
 
 def sum_rows(a: DoubleDouble) -> DoubleDouble:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 
 from sklsq._typing import FloatArray, IntArray
+from sklsq.solvers.blas import single_blas_thread
 from sklsq.solvers.extended import DoubleDouble, matmul
 from sklsq.solvers.refinement import Refined, affordable, refine
 from sklsq.solvers.rows import Columns, Rows, Scaling
@@ -21,6 +23,8 @@ from sklsq.solvers.solution import Solution
 from sklsq.solvers.triangular import TriangularFactor, factorise
 
 __all__ = ["solve", "solve_factor"]
+
+_LARGE = 1e60  # the squares of such numbers, and the sums of these, stay far within range
 
 
 def solve(rows: Rows, *, counted: IntArray, rcond: float | None = None) -> Solution:
@@ -40,23 +44,33 @@ def solve(rows: Rows, *, counted: IntArray, rcond: float | None = None) -> Solut
     FloatingPointError
         If the data hold NaN or infinity.
     """
-    if affordable(rows):
-        rows = rows.with_scaling()
+    threads = nullcontext() if affordable(rows) else single_blas_thread()
+    with threads, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rows, factor = _factorise_scaled(rows)
+        found = identify(factor, _scaled_offsets(rows), _rcond(rcond, factor))
+        best = _plain(factor, found)
+        if affordable(rows):
+            best = refine(rows, found.inverse_root, best.coefficients.hi, found.condition)
+        return _publish(factor, found, best, rows.columns.change, rows.scaling, counted)
+
+
+def _factorise_scaled(rows: Rows) -> tuple[Rows, TriangularFactor]:
+    """Return the rows, scaled where squares would overflow or vanish, and their factor."""
     try:
         factor = factorise(rows)
     except FloatingPointError:
-        scaled = rows.with_scaling()
-        if scaled is rows:
-            raise
-        rows, factor = scaled, factorise(scaled)
-    found = identify(factor, _scaled_offsets(rows), _rcond(rcond, factor))
-    plain = _plain(factor, found)
-    refined = (
-        refine(rows, found.inverse_root, plain.coefficients.hi, found.condition)
-        if affordable(rows)
-        else plain
-    )
-    return _publish(factor, found, refined, rows.columns.change, rows.scaling, counted)
+        factor = None
+    if factor is not None and _in_range(factor):
+        return rows, factor
+    scaled = rows.with_scaling()
+    if factor is not None and scaled is rows:
+        return rows, factor
+    return scaled, factorise(scaled)
+
+
+def _in_range(factor: TriangularFactor) -> bool:
+    sizes = np.abs(np.concatenate([np.diag(factor.R), factor.residual]))
+    return bool(sizes.max(initial=0.0) < _LARGE and sizes.min(initial=1.0) > 1.0 / _LARGE)
 
 
 def solve_factor(
@@ -75,7 +89,8 @@ def _scaled_offsets(rows: Rows) -> FloatArray | None:
     offsets = rows.columns.offsets
     if offsets is None or rows.scaling is None:
         return offsets
-    return offsets * rows.scaling.columns / rows.scaling.columns[0]
+    scaled: FloatArray = offsets * rows.scaling.columns / rows.scaling.columns[0]
+    return scaled
 
 
 def _rcond(rcond: float | None, factor: TriangularFactor) -> float:
@@ -102,11 +117,12 @@ def _publish(
     scaling: Scaling | None,
     counted: IntArray,
 ) -> Solution:
-    """Undo the scaling, change to the user's parameters, and choose the shortest of equivalent ones."""
+    """Undo the scaling, change to the user's parameters, choose the shortest equivalent."""
     internal, root, chi2 = refined.coefficients, refined.inverse_root, refined.chi2
     null_space = found.null_space
     if found.rank == factor.R.shape[0]:
-        factor = replace(factor, origin=internal.hi, z=np.zeros_like(factor.z), residual=chi2)
+        nothing = np.zeros_like(factor.z)
+        factor = replace(factor, origin=internal.hi, z=nothing, residual=chi2, inverse=None)
     if scaling is not None:
         columns, targets, weight = scaling.columns[:, None], scaling.targets, scaling.weight
         internal = internal * columns * (1.0 / targets)

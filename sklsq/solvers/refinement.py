@@ -5,11 +5,13 @@ Given the whitened problem :math:`\min\|Y - A\theta\|` and any W with :math:`W W
 
 .. math:: \delta = W\,(W^\mathsf{T} A^\mathsf{T}(Y - A\theta))
 
-reduces the error of θ by a factor of about :math:`\varepsilon\kappa` per step, κ the condition
-number of A with columns of unit norm, *provided* the residual and its product with A are formed
-without the rounding they would suffer in double precision (Björck, *Numerical Methods for Least
-Squares Problems*, 2.9; Demmel, Hida, Riedy & Li, *ACM TOMS* 35 (2009) 28). Here both, and θ itself,
-are double-double: two or three steps give every digit of the exact solution of the matrix at hand,
+reduces the error of θ, measured by :math:`\|A\,\cdot\|`, by a factor of about
+:math:`\varepsilon\kappa` per step, κ the condition number of A with columns of unit norm,
+*provided* the residual and its product with A are formed without the rounding they would suffer in
+double precision (Björck, *Numerical Methods for Least Squares Problems*, 2.9; Demmel, Hida, Riedy &
+Li, *ACM TOMS* 35 (2009) 28). Along the weakest direction an error may first come back multiplied by
+:math:`\varepsilon\kappa^2`, which is what decides when to stop. Residual, product and θ itself are
+double-double here: two or three steps give every digit of the exact solution of the matrix at hand,
 at any κ well below :math:`1/\varepsilon`.
 
 Standard errors depend on W alone, which a QR in double precision leaves with an error of
@@ -32,7 +34,9 @@ __all__ = ["Refined", "affordable", "refine"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MAX_STEPS = 5
-_SHARP = 100.0  # κ up to which the errors of W, below εκ, do not show
+_SMALL_GAIN = 1e-3  # share of χ² that may be subtracted from it without losing digits
+_LARGE_CORRECTION = 1e-3
+_SHARP = 30.0  # κ up to which A W may be formed in double precision
 _RESIDUAL_ELEMENTS = 60_000  # n·m for which a refinement step costs about a millisecond
 _SHARPEN_ELEMENTS = 600_000  # n·m² likewise for sharpening
 
@@ -79,7 +83,7 @@ def refine(
         Condition number of the columns scaled to unit norm; infinite when rank deficient.
     """
     A, Y = rows.whitened_extended()
-    W = inverse_root if condition <= _SHARP else _sharpen(A, inverse_root)
+    W = _sharpen(A, inverse_root, condition)
     columns = [
         _refine_target(A, Y[:, k], W, coefficients[:, k], condition) for k in range(rows.n_targets)
     ]
@@ -97,31 +101,29 @@ def _refine_target(
     A: DoubleDouble, y: DoubleDouble, W: FloatArray, start: FloatArray, condition: float
 ) -> tuple[DoubleDouble, float]:
     theta = DoubleDouble(start)
-    contraction = min(_EPS * condition, 1.0)
+    contraction = min(_EPS * condition**2, 1.0)  # of the error along the weakest direction
     for _ in range(_MAX_STEPS):
-        residual = _residual(A, y, theta)
+        residual = y - sum_rows((A * theta).T)
         gradient = sum_rows(A * residual[:, None])
-        step = W @ matmul(W.T, gradient[:, None]).hi
-        theta = theta + step[:, 0]
-        if np.all(contraction * np.abs(step[:, 0]) <= _EPS**1.25 * np.abs(theta.hi)):
+        rotated = matmul(W.T, gradient[:, None]).hi[:, 0]
+        step = W @ rotated
+        theta = theta + step
+        if np.all(contraction * np.abs(step) <= _EPS**1.25 * np.abs(theta.hi)):
             break
-    final = _residual(A, y, theta).hi
+    before = float(residual.hi @ residual.hi)
+    gain = float(rotated @ rotated)
+    if gain <= _SMALL_GAIN * before:
+        return theta, before - gain
+    final = (y - sum_rows((A * theta).T)).hi
     return theta, float(final @ final)
 
 
-def _residual(A: DoubleDouble, y: DoubleDouble, theta: DoubleDouble) -> DoubleDouble:
-    return y - sum_rows((A * theta).T)
-
-
-def _sharpen(A: DoubleDouble, W: FloatArray) -> FloatArray:
+def _sharpen(A: DoubleDouble, W: FloatArray, condition: float) -> FloatArray:
     """Return `W` with the error of double precision removed."""
     for _ in range(2):
-        Z = matmul(A, W).hi
+        Z = A.hi @ W if condition <= _SHARP else matmul(A, W).hi
         gram = Z.T @ Z
         W = np.linalg.solve(np.linalg.cholesky(gram), W.T).T
         if np.abs(gram - np.eye(gram.shape[0])).max() < _LARGE_CORRECTION:
             break
     return W
-
-
-_LARGE_CORRECTION = 1e-3

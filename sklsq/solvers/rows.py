@@ -19,10 +19,10 @@ import numpy as np
 from sklsq._typing import FloatArray, IntArray
 from sklsq.solvers.extended import DoubleDouble
 
-__all__ = ["Columns", "Rows", "Scaling"]
+__all__ = ["Columns", "Rows", "Scaling", "scale_rows"]
 
-BLOCK_ELEMENTS = 32768
-"""Elements of a block of columns: 256 kB, so that a block and its products stay in the second-level cache."""
+BLOCK_ELEMENTS = 131072
+"""Elements of a block of columns, 1 MB: few calls, and still in the second-level cache."""
 
 
 class Columns(Protocol):
@@ -40,15 +40,15 @@ class Columns(Protocol):
 
     @property
     def offsets(self) -> FloatArray | None:
-        """Multiples (m,) of the first column that centring subtracted from each; None where none."""
+        """Multiples (m,) of the first column that centring subtracted from each, or None."""
         ...
 
-    def block(self, X: FloatArray) -> FloatArray:
-        """Return the internal columns (n, m) of the features `X` (n, p)."""
+    def block(self, X: FloatArray, weight: FloatArray | float = 1.0) -> FloatArray:
+        """Return the internal columns (n, m) of the features `X` (n, p), rows times `weight`."""
         ...
 
     def block_extended(self, X: FloatArray) -> DoubleDouble:
-        """Return the internal columns beyond double precision, exact for exact inputs wherever possible."""
+        """Return the internal columns in double-double, exact wherever possible."""
         ...
 
 
@@ -91,12 +91,12 @@ class Rows:
     @property
     def n_samples(self) -> int:
         """Number n of rows."""
-        return self.Y.shape[0]
+        return int(self.Y.shape[0])
 
     @property
     def n_targets(self) -> int:
         """Number t of targets, the columns of Y."""
-        return self.Y.shape[1]
+        return int(self.Y.shape[1])
 
     @property
     def n_columns(self) -> int:
@@ -113,22 +113,6 @@ class Rows:
         step = max(256, BLOCK_ELEMENTS // (self.n_columns + self.n_targets))
         for start in range(0, self.n_samples, step):
             yield self.take(slice(start, start + step))
-
-    def scaled_columns(self) -> FloatArray:
-        """Return the internal columns, scaled but not weighted; may be a view of X, not to be written to."""
-        columns = self.columns.block(self.X)
-        return columns if self.scaling is None else columns * self.scaling.columns
-
-    def scaled_targets(self) -> FloatArray:
-        """Return the targets, scaled but not weighted."""
-        return self.Y if self.scaling is None else self.Y * self.scaling.targets
-
-    def weight(self, array: FloatArray) -> FloatArray:
-        """Return `array` (n, k) with every row divided by its σ."""
-        weight = self.root_weight()
-        if isinstance(weight, float):
-            return array if weight == 1.0 else array * weight
-        return array * weight[:, None]
 
     def root_weight(self) -> FloatArray | float:
         """Return 1/σ, scaled.
@@ -149,24 +133,41 @@ class Rows:
         return weights if self.scaling is None else weights * self.scaling.weight
 
     def whitened(self) -> tuple[FloatArray, FloatArray]:
-        """Return ``A / sigma`` (n, m) and ``Y / sigma`` (n, t) in double precision."""
-        return self.weight(self.scaled_columns()), self.weight(self.scaled_targets())
+        """Return ``A / sigma`` (n, m) and ``Y / sigma`` (n, t) in double precision.
+
+        Where nothing has to be done to them they are views of the data, not to be written to.
+        """
+        weight = self.root_weight()
+        A, Y = self.columns.block(self.X, weight), scale_rows(self.Y, weight)
+        if self.scaling is None:
+            return A, Y
+        return A * self.scaling.columns, Y * self.scaling.targets
+
+    def unweighted(self) -> tuple[FloatArray, FloatArray]:
+        """Return A (n, m) and Y (n, t), scaled but not divided by σ; not to be written to."""
+        A, Y = self.columns.block(self.X), self.Y
+        if self.scaling is None:
+            return A, Y
+        return A * self.scaling.columns, Y * self.scaling.targets
 
     def whitened_extended(self) -> tuple[DoubleDouble, DoubleDouble]:
-        """Return ``A / sigma`` and ``Y / sigma`` without rounding the products."""
+        """Return ``A / sigma`` and ``Y / sigma`` in double-double."""
         columns, targets = self.columns.block_extended(self.X), DoubleDouble(self.Y)
         if self.scaling is not None:
             columns, targets = columns * self.scaling.columns, targets * self.scaling.targets
-        weight = self.root_weight()
-        if isinstance(weight, float):
-            return (columns, targets) if weight == 1.0 else (columns * weight, targets * weight)
-        return columns * weight[:, None], targets * weight[:, None]
+        if isinstance(self.errors, float) and self.errors == 1.0:
+            return columns, targets
+        errors = DoubleDouble(np.reshape(self.errors, (-1, 1)))
+        weight = errors.reciprocal() if self.errors_are == "sigma" else errors.sqrt()
+        if self.scaling is not None:
+            weight = weight * self.scaling.weight
+        return columns * weight, targets * weight
 
     def with_scaling(self) -> Rows:
-        """Return the same problem, scaled by powers of two where its numbers are very large or very small."""
+        """Return the same problem, scaled where its numbers are very large or very small."""
         columns, targets, weight = np.zeros(self.n_columns), np.zeros(self.n_targets), 0.0
         for block in replace(self, scaling=None).blocks():
-            columns = np.maximum(columns, np.abs(block.scaled_columns()).max(axis=0))
+            columns = np.maximum(columns, np.abs(block.columns.block(block.X)).max(axis=0))
             targets = np.maximum(targets, np.abs(block.Y).max(axis=0))
             weight = max(weight, float(np.max(block.root_weight())))
         extremes = np.concatenate([columns, targets, [weight]])
@@ -181,6 +182,13 @@ class Rows:
                 float(_power_of_two(np.array(weight))),
             ),
         )
+
+
+def scale_rows(array: FloatArray, weight: FloatArray | float) -> FloatArray:
+    """Return `array` (n, k) with its rows multiplied by `weight`; itself where the weight is 1."""
+    if isinstance(weight, float):
+        return array if weight == 1.0 else array * weight
+    return array * weight[:, None]
 
 
 _LARGE = 2.0**100

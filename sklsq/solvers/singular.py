@@ -53,7 +53,7 @@ class Identification:
 
 
 def default_rcond(n_samples: int, n_columns: int) -> float:
-    """Return the relative size below which a singular value is rounding: ``eps * (10 + sqrt(n m))``.
+    """Return the size below which singular values are rounding: ``eps * (10 + sqrt(n m))``.
 
     Rounding errors of n·m independent entries add up like a random walk; LAPACK's customary ``eps *
     max(n, m)`` would give up combinations that a million rows determine to four digits.
@@ -76,19 +76,44 @@ def identify(factor: TriangularFactor, offsets: FloatArray | None, rcond: float)
     R, m = factor.R, factor.R.shape[0]
     own = np.sqrt(np.einsum("ij,ij->j", R, R))
     norms = own if offsets is None else own + np.abs(offsets) * own[0]
+    inverse = _certain_inverse(factor, own, norms, rcond)
+    if inverse is not None:
+        condition = float(np.linalg.norm(R / own) * np.linalg.norm(inverse * own[:, None])) / m
+        return Identification(m, inverse, np.empty((0, m)), max(condition, 1.0))
     norms = np.where(norms > 0.0, norms, 1.0)
     _, values, Vt = np.linalg.svd(R / norms)
     rank = int(np.sum(values > rcond * values[0])) if values[0] > 0.0 else 0
-    if rank == m:
-        inverse = np.linalg.inv(R / own) / own[:, None]
-        condition = float(np.linalg.norm(R / own) * np.linalg.norm(inverse * own[:, None])) / m
-        return Identification(rank, inverse, np.empty((0, m)), max(condition, 1.0))
     root = (Vt[:rank] / values[:rank, None]).T / norms[:, None]
     return Identification(rank, root, Vt[rank:] / norms, float("inf"))
 
 
+def _certain_inverse(
+    factor: TriangularFactor, own: FloatArray, norms: FloatArray, rcond: float
+) -> FloatArray | None:
+    """Return the inverse of R if the norms of both prove full rank, else None.
+
+    The smallest singular value of the scaled R is at least ``1 / |inverse|``, the largest at most
+    its Frobenius norm; the decomposition is only needed where these bounds do not decide.
+    """
+    if not own.all():
+        return None
+    R, inverse = factor.R, factor.inverse
+    if inverse is None:
+        try:
+            inverse = np.linalg.inv(R / own) / own[:, None]
+        except np.linalg.LinAlgError:
+            return None
+    largest = float(np.linalg.norm(R / norms))
+    smallest = 1.0 / float(np.linalg.norm(inverse * norms[:, None]))
+    if smallest <= rcond * largest:
+        values = np.linalg.svd(R / norms, compute_uv=False)
+        if values[-1] <= rcond * values[0]:
+            return None
+    return inverse
+
+
 def echelon(null_space: FloatArray, norms: FloatArray) -> FloatArray:
-    """Return the reduced row echelon form of a null space (q, m), entries that are only rounding set to zero.
+    """Return the reduced row echelon form of a null space (q, m), rounding set to zero.
 
     Pivots are the entries whose columns, of length `norms`, move most.
     """
@@ -101,13 +126,14 @@ def echelon(null_space: FloatArray, norms: FloatArray) -> FloatArray:
         largest = np.abs(rows).max(axis=1, keepdims=True)
         rows[np.abs(rows) < _NEGLIGIBLE * largest] = 0.0
     rows = rows / norms
-    return rows / np.abs(rows).max(axis=1, keepdims=True)
+    rows /= np.abs(rows).max(axis=1, keepdims=True)
+    return rows
 
 
 def shortest(
     params: FloatArray, null_space: FloatArray, counted: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the solution of least norm over the `counted` parameters, and the multipliers that lead to it.
+    """Return the solution of least norm over the `counted` parameters, and the way to it.
 
     Parameters
     ----------

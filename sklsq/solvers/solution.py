@@ -11,6 +11,11 @@ from sklsq.solvers.triangular import TriangularFactor
 
 __all__ = ["Solution"]
 
+_NOTHING = np.empty((0, 0))
+_ESTIMABLE = (
+    1e-9  # a fitted value moves along a null vector by rounding only: far below, or far above
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
@@ -50,8 +55,8 @@ class Solution:
     n_samples: int
     rank: int
     factor: TriangularFactor
-    null_space: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
-    internal_null_space: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    null_space: FloatArray = field(default_factory=lambda: _NOTHING)
+    internal_null_space: FloatArray = field(default_factory=lambda: _NOTHING)
 
     @property
     def dof(self) -> int:
@@ -70,15 +75,15 @@ class Solution:
     def params_covariance(self) -> FloatArray:
         """Covariance (m, m) of the parameters for unit variance; infinite where unidentified."""
         covariance: FloatArray = self.params_root @ self.params_root.T
-        lost = self.unidentified
-        if lost.any():
+        if self.null_space.size:
+            lost = self.unidentified
             covariance[lost] = np.nan
             covariance[:, lost] = np.nan
             covariance[lost, lost] = np.inf
         return covariance
 
     def variance_root(self, columns: FloatArray) -> FloatArray:
-        """Return ``(n, rank)`` rows whose squared norms are the variances of ``columns @ internal``.
+        """Return rows (n, rank) whose squared norms are the variances of the fitted values.
 
         Rows that depend on an undetermined combination are infinite.
         """
@@ -88,8 +93,3 @@ class Solution:
             size = np.abs(columns) @ np.abs(self.internal_null_space.T)
             root[(along > _ESTIMABLE * size).any(axis=1)] = np.inf
         return root
-
-
-_ESTIMABLE = (
-    1e-9  # a fitted value moves along a null vector by rounding only: far below, or far above
-)

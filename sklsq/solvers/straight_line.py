@@ -3,8 +3,8 @@ r"""The weighted straight line in one pass.
 With a guess :math:`y \approx \alpha_0 + \beta_0(x - c)` taken from some of the points, the sums
 over all of them
 
-.. math:: S = \sum u^2,\quad S_x = \sum u^2 d,\quad S_{xx} = \sum u^2 d^2,\quad S_e = \sum u^2 e,\quad
-          S_{xe} = \sum u^2 d\,e,\quad S_{ee} = \sum u^2 e^2
+.. math:: S = \sum u^2,\quad S_x = \sum u^2 d,\quad S_{xx} = \sum u^2 d^2,\quad
+          S_e = \sum u^2 e,\quad S_{xe} = \sum u^2 d\,e,\quad S_{ee} = \sum u^2 e^2
 
 of :math:`u = 1/\sigma`, :math:`d = x - c` and :math:`e = y - \alpha_0 - \beta_0 d` give, with
 :math:`\bar d = S_x/S`, :math:`D = S_{xx} - S\bar d^2` and :math:`\beta_1 = (S_{xe} - \bar d
@@ -17,39 +17,50 @@ S_e)/D`,
 at the centroid :math:`\bar x = c + \bar d`, where slope and level are uncorrelated: the textbook
 line (Bevington & Robinson, *Data Reduction and Error Analysis*, 3rd ed., 6.3) with every sum formed
 from differences: nothing cancels, whatever the offset of x or y, because the guess has taken up
-what is large. Few points are summed twice, first for the guess; of many, a sample gives the guess,
-and one pass over cache-sized blocks the sums.
+what is large. Few points are summed twice, first for the guess, and once more with residuals in
+double-double where the intercept is the small difference of large numbers; of many, a sample gives
+the guess, and one pass over cache-sized blocks the sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import fsum, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from sklsq._typing import FloatArray
+from sklsq.solvers.blas import single_blas_thread
+from sklsq.solvers.extended import DoubleDouble, two_product, two_sum
 from sklsq.solvers.solution import Solution
 from sklsq.solvers.triangular import TriangularFactor
 
 __all__ = ["fit_line"]
 
-_BLOCK = 8192  # below the 10,000 elements from which OpenBLAS threads a dot product
+_BLOCK = 32768  # large enough to hide the overhead of calls, small enough for the cache
 _SAMPLE = 1024
 _EPS = float(np.finfo(np.float64).eps)
 _SAFE = 1e100  # squares, and sums of their products, stay within range
+_CANCELLED = 0.01  # share of the level at the centroid below which the intercept loses digits
 _DEGENERATE = 10.0  # spread of x, in rounding errors of its offset, below which x is constant
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
+class _Line(NamedTuple):
     """The line ``level + slope * (x - centre)``."""
 
     centre: float
     level: float
     slope: float
+    intercept: float = 0.0
+
+
+class _Moments(NamedTuple):
+    """Sum of weights, weighted sum of squares of x about its mean, and of the residuals."""
+
+    S: float
+    D: float
+    chi2: float
 
 
 def fit_line(
@@ -58,7 +69,7 @@ def fit_line(
     errors: FloatArray | float,
     errors_are: Literal["sigma", "weight"],
 ) -> tuple[float, Solution] | None:
-    """Return the weighted least-squares line about its centroid, or None where it needs the general solver.
+    """Return the weighted line about its centroid; None where it needs the general solver.
 
     That is the case if x is constant to rounding, or numbers are so extreme that squares leave the
     range of doubles, or are not finite.
@@ -80,51 +91,85 @@ def fit_line(
         Intercept and slope.
     """
     n = x.shape[0]
-    few = n <= _SAMPLE
-    if few:
-        sample = (x, y, errors)
+    if n <= _SAMPLE:
+        found = _fit_few(x, y, errors, errors_are)
     else:
-        index = np.random.default_rng(0).integers(0, n, _SAMPLE)
-        sample = (x[index], y[index], errors if isinstance(errors, float) else errors[index])
-    guess = _Guess(float(sample[0].mean()), float(sample[1].mean()), 0.0)
-    weighting = _root_weight if errors_are == "sigma" else np.sqrt
-    first = _solve(_sums(*sample, weighting, guess), guess)
-    if first is None:
-        return None
-    refined = first[0]
-    second = _solve(_block_sums(x, y, errors, weighting, refined), refined)
-    return None if second is None else (second[0].centre, _publish(*second, n))
+        found = _fit_many(x, y, errors, errors_are)
+    return None if found is None else (found[0].centre, _publish(*found, n))
 
 
-def _root_weight(sigma: FloatArray) -> FloatArray:
-    return 1.0 / sigma
-
-
-def _sums(
+def _fit_few(
     x: FloatArray,
     y: FloatArray,
     errors: FloatArray | float,
-    weighting: Callable[[FloatArray], FloatArray],
-    guess: _Guess,
-) -> tuple[float, ...]:
-    """Return S, Sx, Sxx, Se, Sxe, See of a block; S is NaN if a weight is not positive."""
-    d = x - guess.centre
-    e = y - guess.level
-    if guess.slope:
-        e -= guess.slope * d
+    errors_are: Literal["sigma", "weight"],
+) -> tuple[_Line, _Moments] | None:
+    """Return the line summed twice, and a third time where the intercept would lose digits."""
+    n = x.shape[0]
+    u = _root_weight(errors, errors_are)
+    line = _Line(float(np.add.reduce(x)) / n, float(np.add.reduce(y)) / n, 0.0)
+    first = _solve(_sums(x, y, u, line), line)
+    if first is None:
+        return None
+    line = first[0]
+    second = _solve(_sums(x, y, u, line), line)
+    if second is None or abs(second[0].intercept) > _CANCELLED * abs(line.level):
+        return second
+    line = second[0]
+    d = DoubleDouble(x) - line.centre
+    e = DoubleDouble(y) - line.level - d * line.slope
+    return _solve(_sums_of(d.hi, e.hi, u), line)
+
+
+def _fit_many(
+    x: FloatArray,
+    y: FloatArray,
+    errors: FloatArray | float,
+    errors_are: Literal["sigma", "weight"],
+) -> tuple[_Line, _Moments] | None:
+    """Return the line summed once, in blocks, with a sample for the guess."""
+    n = x.shape[0]
+    index = np.random.default_rng(0).integers(0, n, _SAMPLE)
+    some = errors if isinstance(errors, float) else errors[index]
+    guess = _fit_few(x[index], y[index], some, errors_are)
+    if guess is None:
+        return None
+
+    def blocks() -> Iterator[tuple[float, ...]]:
+        for start in range(0, n, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            part = errors if isinstance(errors, float) else errors[rows]
+            yield _sums(x[rows], y[rows], _root_weight(part, errors_are), guess[0])
+
+    with single_blas_thread():
+        sums = tuple(fsum(column) for column in zip(*blocks(), strict=True))
+    return _solve(sums, guess[0])
+
+
+def _root_weight(
+    errors: FloatArray | float, errors_are: Literal["sigma", "weight"]
+) -> FloatArray | float:
+    """Return 1/σ; NaN if one of them is not positive."""
     if isinstance(errors, float):
-        scale = 1.0 / errors**2 if weighting is _root_weight else errors
-        return (
-            scale * d.shape[0],
-            scale * float(d.sum()),
-            scale * float(d.dot(d)),
-            scale * float(e.sum()),
-            scale * float(d.dot(e)),
-            scale * float(e.dot(e)),
-        )
-    u = weighting(errors)
-    if not u.min() > 0.0:
-        return (float("nan"),) * 6
+        return 1.0 / errors if errors_are == "sigma" else sqrt(errors)
+    u: FloatArray = np.reciprocal(errors) if errors_are == "sigma" else np.sqrt(errors)
+    return u if np.minimum.reduce(u) > 0.0 else float("nan")
+
+
+def _sums(x: FloatArray, y: FloatArray, u: FloatArray | float, line: _Line) -> tuple[float, ...]:
+    """Return S, Sx, Sxx, Se, Sxe, See about a line."""
+    d = x - line.centre
+    e = y - line.level
+    if line.slope:
+        e -= line.slope * d
+    return _sums_of(d, e, u)
+
+
+def _sums_of(d: FloatArray, e: FloatArray, u: FloatArray | float) -> tuple[float, ...]:
+    """Return the sums of the derivation; overwrites `d` and `e`."""
+    if isinstance(u, float):
+        sums = (d.shape[0], np.add.reduce(d), d.dot(d), np.add.reduce(e), d.dot(e), e.dot(e))
+        return tuple(u * u * float(value) for value in sums)
     d *= u
     e *= u
     return (
@@ -137,28 +182,8 @@ def _sums(
     )
 
 
-def _block_sums(
-    x: FloatArray,
-    y: FloatArray,
-    errors: FloatArray | float,
-    weighting: Callable[[FloatArray], FloatArray],
-    guess: _Guess,
-) -> tuple[float, ...]:
-    def blocks() -> Iterator[tuple[float, ...]]:
-        for start in range(0, x.shape[0], _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            part = errors if isinstance(errors, float) else errors[rows]
-            yield _sums(x[rows], y[rows], part, weighting, guess)
-
-    if x.shape[0] <= _BLOCK:
-        return _sums(x, y, errors, weighting, guess)
-    return tuple(fsum(column) for column in zip(*blocks(), strict=True))
-
-
-def _solve(
-    sums: tuple[float, ...], guess: _Guess
-) -> tuple[_Guess, tuple[float, float, float]] | None:
-    """Return the line about the centroid of x, and ``S, D, chi2``; None where the sums do not determine it."""
+def _solve(sums: tuple[float, ...], guess: _Line) -> tuple[_Line, _Moments] | None:
+    """Return the line about the centroid of x, and its moments; None if undetermined."""
     S, Sx, Sxx, Se, Sxe, See = sums
     if not (1.0 / _SAFE < S < _SAFE and Sxx < _SAFE and See < _SAFE):
         return None
@@ -170,18 +195,21 @@ def _solve(
     chi2 = max(See - Se * Se / S - correction * correction * D, 0.0)
     slope = guess.slope + correction
     centre = guess.centre + mean
-    level = guess.level + Se / S + guess.slope * (centre - guess.centre)
-    return _Guess(centre, level, slope), (S, D, chi2)
+    level = guess.level + (Se / S + guess.slope * (centre - guess.centre))
+    # The guess' intercept is a difference of large numbers, its correction small.
+    product, error = two_product(guess.slope, guess.centre)
+    intercept, rest = two_sum(guess.level, -product)
+    intercept += rest - error + (Se / S - correction * centre)
+    return _Line(centre, level, slope, intercept), _Moments(S, D, chi2)
 
 
-def _publish(line: _Guess, sums: tuple[float, float, float], n: int) -> Solution:
-    S, D, chi2 = sums
-    root_S, root_D, c = sqrt(S), sqrt(D), line.centre
+def _publish(line: _Line, moments: _Moments, n: int) -> Solution:
+    root_S, root_D, c = sqrt(moments.S), sqrt(moments.D), line.centre
     internal = np.array([[line.level], [line.slope]])
-    params = np.array([[line.level - line.slope * c], [line.slope]])
+    params = np.array([[line.intercept], [line.slope]])
     internal_root = np.array([[1.0 / root_S, 0.0], [0.0, 1.0 / root_D]])
     params_root = np.array([[1.0 / root_S, -c / root_D], [0.0, 1.0 / root_D]])
-    chi2s = np.array([chi2])
+    chi2 = np.array([moments.chi2])
     R = np.array([[root_S, 0.0], [0.0, root_D]])
-    factor = TriangularFactor(R, np.zeros((2, 1)), chi2s, internal, n)
-    return Solution(internal, internal_root, params, params_root, chi2s, n, 2, factor)
+    factor = TriangularFactor(R, np.zeros((2, 1)), chi2, internal, n)
+    return Solution(internal, internal_root, params, params_root, chi2, n, 2, factor)

@@ -38,9 +38,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklsq._typing import FloatArray
-from sklsq.solvers.blas import single_blas_thread
 from sklsq.solvers.extended import two_sum
-from sklsq.solvers.rows import Rows
+from sklsq.solvers.rows import Rows, scale_rows
+from sklsq.solvers.split_product import split_product
 
 __all__ = ["TriangularFactor", "blockwise", "factorise", "guided", "householder", "merge"]
 
@@ -49,6 +49,7 @@ _GUIDE_ROWS = 256
 _WELL_CONDITIONED = 10.0  # κ(Z) up to which the Gram matrix loses less than two bits against QR
 _GUIDABLE = 1e-3 / _EPS  # κ of a guide beyond which its inverse is noise
 _MAX_PASSES = 3
+_STACKED_TARGETS = 8  # more right-hand sides than that are cheaper to multiply by Q
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class TriangularFactor:
         Coefficients subtracted beforehand.
     n_samples : int
         Number of rows that went in.
+    inverse : ndarray of shape (m, m), optional
+        The inverse of R up to a rotation from the right, where it is known better than R tells.
     """
 
     R: FloatArray
@@ -74,10 +77,11 @@ class TriangularFactor:
     residual: FloatArray
     origin: FloatArray
     n_samples: int
+    inverse: FloatArray | None = None
 
 
 def factorise(rows: Rows) -> TriangularFactor:
-    """Return the triangular factor of `rows` by the fastest way that is as accurate as Householder QR."""
+    """Return the factor of `rows` by the fastest way that is as accurate as Householder QR."""
     if rows.n_samples <= 4 * _guide_size(rows):
         return householder(rows)
     factor = guided(rows)
@@ -87,57 +91,52 @@ def factorise(rows: Rows) -> TriangularFactor:
 def householder(rows: Rows) -> TriangularFactor:
     """Return the factor of all rows by one Householder QR."""
     A, Y = rows.whitened()
-    origin = np.zeros((rows.n_columns, rows.n_targets))
-    return _from_stack(A, Y, np.zeros(rows.n_targets), origin, rows.n_samples)
+    R, z, residual = _qr(A, Y)
+    return TriangularFactor(R, z, residual, np.zeros_like(z), rows.n_samples)
 
 
 def merge(a: TriangularFactor, b: TriangularFactor) -> TriangularFactor:
     """Return the factor of the union of the rows of `a` and `b`, with the origin of `a`."""
     z_b = b.z + b.R @ (b.origin - a.origin)
-    return _from_stack(
-        np.vstack([a.R, b.R]),
-        np.vstack([a.z, z_b]),
-        a.residual + b.residual,
-        a.origin,
-        a.n_samples + b.n_samples,
-    )
+    R, z, residual = _qr(np.vstack([a.R, b.R]), np.vstack([a.z, z_b]))
+    residual = residual + a.residual + b.residual
+    return TriangularFactor(R, z, residual, a.origin, a.n_samples + b.n_samples)
 
 
 def blockwise(rows: Rows) -> TriangularFactor:
     """Return the factor by Householder QR of one block after another."""
-    factor = None
-    with single_blas_thread():
-        for block in rows.blocks():
-            part = householder(block)
-            factor = part if factor is None else merge(factor, part)
-    if factor is None:
-        raise ValueError("`rows` must hold at least one row. Got 0.")
+    blocks = rows.blocks()
+    factor = householder(next(blocks))
+    for block in blocks:
+        factor = merge(factor, householder(block))
     return factor
 
 
 def guided(rows: Rows) -> TriangularFactor | None:
-    """Return the factor by Gram matrices of guided blocks, or None where that is not provably accurate."""
+    """Return the factor by Gram matrices of guided blocks; None where that fails.
+
+    See the derivation above.
+    """
     index = np.random.default_rng(0).integers(0, rows.n_samples, _guide_size(rows))
     guide = householder(rows.take(np.unique(index)))
     R, condition = guide.R, _scaled_condition(guide.R)
     if not condition < _GUIDABLE:
         return None
-    origin = np.linalg.solve(R, guide.z)
-    inverse = None if condition <= _WELL_CONDITIONED else np.linalg.inv(R)
+    inverse = np.linalg.inv(R)
+    origin, applied = inverse @ guide.z, condition > _WELL_CONDITIONED
     for _ in range(_MAX_PASSES):
-        gram = _gram(rows, inverse, origin)
-        part = _cholesky(gram, rows.n_columns)
+        part = _cholesky(*_gram(rows, inverse if applied else None, origin))
         if part is None:
             return None
         R1, z, residual = part
-        R = R1 if inverse is None else R1 @ R
-        condition = _scaled_condition(R1)
-        if condition <= 2.0 * _WELL_CONDITIONED:
-            return TriangularFactor(R, z, residual, origin, rows.n_samples)
+        R = R1 @ R if applied else R1
+        if _scaled_condition(R1) <= 2.0 * _WELL_CONDITIONED:
+            inverse = inverse @ np.linalg.inv(R1) if applied else np.linalg.inv(R)
+            return TriangularFactor(R, z, residual, origin, rows.n_samples, inverse)
         if not _scaled_condition(R) < _GUIDABLE:
             return None
-        origin = origin + np.linalg.solve(R, z)
-        inverse = np.linalg.inv(R)
+        inverse, applied = np.linalg.inv(R), True
+        origin = origin + inverse @ z
     return None
 
 
@@ -145,60 +144,72 @@ def _guide_size(rows: Rows) -> int:
     return max(_GUIDE_ROWS, 5 * rows.n_columns)
 
 
-def _from_stack(
-    A: FloatArray, Y: FloatArray, residual: FloatArray, origin: FloatArray, n_samples: int
-) -> TriangularFactor:
+def _qr(A: FloatArray, Y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return R (m, m), z (m, t) and the sums of squares (t,) left, of ``[A | Y]``."""
     m, t = A.shape[1], Y.shape[1]
-    triangle = np.linalg.qr(np.hstack([A, Y]), mode="r")
+    if t <= _STACKED_TARGETS:
+        triangle: FloatArray = np.asarray(np.linalg.qr(np.hstack([A, Y]), mode="r"))
+        tail = triangle[m:, m:]
+    else:
+        Q, R = np.linalg.qr(A)
+        z = Q.T @ Y
+        triangle, tail = np.hstack([R, z]), Y - Q @ z
     if not np.isfinite(triangle).all():
         raise FloatingPointError("The triangular factor is not finite.")
     if triangle.shape[0] < m:
         triangle = np.vstack([triangle, np.zeros((m - triangle.shape[0], m + t))])
-    tail = triangle[m:, m:]
-    residual = residual + np.einsum("ij,ij->j", tail, tail)
-    return TriangularFactor(triangle[:m, :m], triangle[:m, m:], residual, origin, n_samples)
+    return triangle[:m, :m], triangle[:m, m:], np.einsum("ij,ij->j", tail, tail)
 
 
-def _gram(rows: Rows, inverse: FloatArray | None, origin: FloatArray) -> FloatArray:
-    """Return the Gram matrix of ``[A inverse | Y - A origin]``, whitened, in one pass over the rows."""
-    m = rows.n_columns
-    total = np.zeros((m + rows.n_targets, m + rows.n_targets))
-    error = np.zeros_like(total)
-    part = np.empty_like(total)
-    with single_blas_thread():
-        for block in rows.blocks():
-            A = block.scaled_columns()
-            E = block.weight(block.scaled_targets() - A @ origin)
-            Z = block.weight(A)
-            if inverse is not None:
-                Z = Z @ inverse
-            part[:m, :m] = Z.T @ Z
-            part[:m, m:] = Z.T @ E
-            part[m:, m:] = E.T @ E
-            total, rounding = two_sum(total, part)
-            error += rounding
-    return total + error
+def _gram(
+    rows: Rows, inverse: FloatArray | None, origin: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return ``Z.T Z``, ``Z.T E`` and the squared norms of E in one pass over the rows."""
+    m, t = rows.n_columns, rows.n_targets
+    total = [np.zeros((m, m)), np.zeros((m, t)), np.zeros(t)]
+    error = [np.zeros_like(part) for part in total]
+    for block in rows.blocks():
+        Z, E = _guided_block(block, inverse, origin)
+        for k, part in enumerate((Z.T @ Z, Z.T @ E, np.einsum("ij,ij->j", E, E))):
+            total[k], rounding = two_sum(total[k], part)
+            error[k] += rounding
+    return total[0] + error[0], total[1] + error[1], total[2] + error[2]
 
 
-def _cholesky(gram: FloatArray, n_columns: int) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+def _guided_block(
+    block: Rows, inverse: FloatArray | None, origin: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return Z and E of one block."""
+    if inverse is None:
+        A, Y = block.whitened()
+        return A, Y - A @ origin
+    A, Y = block.unweighted()
+    leading, rest = split_product(A, np.hstack([inverse, origin]))
+    Z, m = leading + rest, inverse.shape[1]
+    weight = block.root_weight()
+    return scale_rows(Z[:, :m], weight), scale_rows(Y - leading[:, m:] - rest[:, m:], weight)
+
+
+def _cholesky(
+    gram: FloatArray, right: FloatArray, squares: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
     """Return ``R, z, residual`` of a Gram matrix; None where it is not positive definite."""
-    if not np.isfinite(np.trace(gram)):
+    if not (np.isfinite(np.trace(gram)) and np.isfinite(squares).all()):
         raise FloatingPointError("The Gram matrix is not finite.")
-    m = n_columns
-    norms = np.sqrt(np.diag(gram)[:m])
+    norms = np.sqrt(np.diag(gram))
     if not norms.all():
         return None
     try:
-        lower = np.linalg.cholesky(gram[:m, :m] / norms / norms[:, None])
+        lower = np.linalg.cholesky(gram / norms / norms[:, None])
     except np.linalg.LinAlgError:
         return None
-    z = np.linalg.solve(lower, gram[:m, m:] / norms[:, None])
-    residual = np.maximum(np.diag(gram)[m:] - np.einsum("ij,ij->j", z, z), 0.0)
+    z = np.linalg.solve(lower, right / norms[:, None])
+    residual = np.maximum(squares - np.einsum("ij,ij->j", z, z), 0.0)
     return lower.T * norms, z, residual
 
 
 def _scaled_condition(R: FloatArray) -> float:
-    """Return the condition number of `R` with columns of unit norm; infinite where a column is zero."""
+    """Return the condition number of `R` with columns of unit norm."""
     norms = np.sqrt(np.einsum("ij,ij->j", R, R))
     if not norms.all():
         return float("inf")
