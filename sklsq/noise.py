@@ -205,7 +205,7 @@ def _from_weight(sample_weight: Any, n_samples: int, n_targets: int | None) -> N
     if not (array.min(initial=0.0) >= 0.0 and array.max(initial=0.0) < np.inf):
         bad = ~((array >= 0.0) & np.isfinite(array))
         raise ValueError(_bad_value("sample_weight", array, bad, "be finite and not negative"))
-    if not array.any():
+    if not array.any(axis=0).all():
         raise ValueError(
             "`sample_weight` must contain at least one non-zero weight. Got all sample weights "
             "equal to zero."

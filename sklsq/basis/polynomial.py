@@ -88,13 +88,17 @@ class Polynomial(TransformerMixin, BaseEstimator):
         ValueError
             If `degree` or `kind` is not as described, or makes more than 5000 terms.
         """
-        X = validate_data(self, X, dtype=np.float64)
+        return self.learn(validate_data(self, X, dtype=np.float64))
+
+    def learn(self, X: FloatArray) -> Self:
+        """As `fit`, for features that are known to be a finite float64 array (n, p)."""
         if not isinstance(self.degree, (int, np.integer)) or self.degree < 0:
             raise ValueError(f"`degree` must be an integer, at least 0. Got {self.degree!r}.")
         if self.kind not in _KINDS:
             raise ValueError(f"`kind` must be one of {', '.join(_KINDS)}. Got {self.kind!r}.")
         self.exponents_ = _exponents(int(self.degree), X.shape[1], self.kind == "full")
         self.domain_ = np.stack([X.min(axis=0), X.max(axis=0)], axis=1)
+        self.n_features_in_ = X.shape[1]
         return self
 
     def transform(self, X: Any) -> FloatArray:

@@ -40,14 +40,12 @@ class TermSource:
         Raises
         ------
         ValueError
-            If a term is not a finite number in some row, or not of shape (n,).
+            If a term does not return one real number per row.
         """
         columns = np.empty((X.shape[0], len(self.terms)), order="F")
         with np.errstate(all="ignore"):
             for j, term in enumerate(self.terms):
                 columns[:, j] = self._evaluate_term(j, term, X)
-        if not np.isfinite(columns.sum()):
-            self._complain(columns, X)
         return columns
 
     def evaluate_extended(self, X: FloatArray) -> DoubleDouble:
@@ -82,10 +80,18 @@ class TermSource:
             )
         return value
 
-    def _complain(self, columns: FloatArray, X: FloatArray) -> None:
+    def explain(self, X: FloatArray) -> None:
+        """Raise if a term is not finite at some row of the features.
+
+        Raises
+        ------
+        ValueError
+            Naming the first such row.
+        """
+        columns = self.evaluate(X)
         bad = ~np.isfinite(columns)
-        if not bad.any() or not np.isfinite(X).all():
-            return  # an overflow of the sum only, or features that are checked elsewhere
+        if not bad.any():
+            return
         row, column = np.argwhere(bad)[0]
         raise ValueError(
             f"`basis` term {self.names[column]!r} must be finite in every row. Got "
@@ -141,7 +147,12 @@ def _name(term: Any, j: int) -> str:
 
 
 def _call(term: Callable[..., Any], X: FloatArray) -> Any:
-    """Call a term with one argument per feature, or with the matrix where it takes a single one."""
+    """Call a term with one argument per feature, or with the matrix where it takes a single one.
+
+    It sees read-only views: a term that writes to its argument would change the user's data.
+    """
+    X = X.view()
+    X.flags.writeable = False
     p = X.shape[1]
     if p == 1:
         return term(X[:, 0])

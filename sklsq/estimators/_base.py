@@ -33,6 +33,13 @@ def is_plain(array: Any, ndim: int) -> bool:
     return type(array) is np.ndarray and array.dtype == np.float64 and array.ndim == ndim
 
 
+def _scaled(variance: FloatArray, scale: FloatArray | float) -> FloatArray:
+    """Return `variance` times `scale`; what is infinite stays so, even if there is no scatter."""
+    with np.errstate(invalid="ignore"):
+        scaled = variance * scale
+    return np.where(np.isinf(variance), variance, scaled)
+
+
 class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
     """Base of all estimators: y = f(X; parameters), with errors.
 
@@ -176,13 +183,13 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             self.reduced_chi2_ = chi2 / dof if dof > 0 else float("nan")
             self.p_value_ = float(chdtrc(dof, chi2)) if given and dof > 0 else float("nan")
             self.params_cov_ = (
-                covariance if self.absolute_sigma_ else covariance * self.reduced_chi2_
+                covariance if self.absolute_sigma_ else _scaled(covariance, self.reduced_chi2_)
             )
         else:
             self.reduced_chi2_ = np.where(dof > 0, chi2 / np.maximum(dof, 1), np.nan)
             p_value = chdtrc(np.maximum(dof, 1), chi2)
             self.p_value_ = np.where((dof > 0) & given, p_value, np.nan)
-            self.params_cov_ = covariance * self._scales()[:, None, None]
+            self.params_cov_ = _scaled(covariance, self._scales()[:, None, None])
         self.params_std_ = np.sqrt(self.params_cov_.diagonal(0, -2, -1))
         self._publish_coef(intercept)
         self._sigma_given = given
@@ -190,8 +197,11 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
     def _publish_coef(self, intercept: bool) -> None:
         first = 1 if intercept else 0
         if intercept:
-            self.intercept_ = self.params_[..., 0]
-            self.intercept_std_ = self.params_std_[..., 0]
+            self.intercept_: Any = self.params_[..., 0]
+            self.intercept_std_: Any = self.params_std_[..., 0]
+            if self._single:
+                self.intercept_ = float(self.intercept_)
+                self.intercept_std_ = float(self.intercept_std_)
         self.coef_ = self.params_[..., first:]
         self.coef_std_ = self.params_std_[..., first:]
         self.coef_cov_ = self.params_cov_[..., first:, first:]
@@ -200,7 +210,7 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         """Emit the warnings of a fit at the caller of `fit`, and keep them for the summary."""
         self._messages = [text for _, text in messages]
         for category, text in messages:
-            warnings.warn(text, category, stacklevel=4)
+            warnings.warn(text, category, stacklevel=5)
 
     def _dof_messages(self) -> list[tuple[type[Warning], str]]:
         fewest = self.dof_ if self._single else int(self.dof_.min())
@@ -270,18 +280,16 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             std = np.sqrt(self._variances(X))
             return value, std[:, 0] if self._single else std
         if return_cov:
-            roots = self._variance_roots(X)
-            scales = self._scales()
-            cov = np.stack(
-                [roots[k % len(roots)] @ roots[k % len(roots)].T * s for k, s in enumerate(scales)]
-            )
+            with np.errstate(invalid="ignore"):  # undetermined values have no covariance
+                shared = np.stack([root @ root.T for root in self._variance_roots(X)])
+            cov = _scaled(shared, self._scales()[:, None, None])
             return value, cov[0] if self._single else cov
         return value
 
     def _variances(self, X: FloatArray) -> FloatArray:
         """Return the variances (n, t) of the fitted values."""
         squares = [np.einsum("ij,ij->i", root, root) for root in self._variance_roots(X)]
-        return np.stack(squares, axis=1) * self._scales()
+        return _scaled(np.stack(squares, axis=1), self._scales())
 
     def predict_interval(
         self,

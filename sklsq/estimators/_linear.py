@@ -53,6 +53,9 @@ class LinearLeastSquares(LeastSquaresRegressor):
         """Return columns and solution by a way of its own; None for the general solver."""
         return None
 
+    def _explain(self, X: FloatArray) -> None:
+        """Raise if the columns of the design matrix are not finite at some row of finite features."""
+
     # Fitting -------------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> Self:
@@ -90,6 +93,9 @@ class LinearLeastSquares(LeastSquaresRegressor):
         DegreesOfFreedomWarning
             If there are not more rows than parameters.
         """
+        return self._fit(X, y, sample_weight, sigma)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, sigma: Any) -> Self:
         self._forget()
         data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=True)
         try:
@@ -97,6 +103,7 @@ class LinearLeastSquares(LeastSquaresRegressor):
         except FloatingPointError:
             # Plain arrays are checked by their sums only: find out what is wrong, and where.
             self._validated_fit_data(X, y, sample_weight, sigma, True, True)
+            self._explain(data.X)
             raise ValueError(
                 "The numbers of `X`, `y` or `sigma` are too large or too small for double "
                 "precision. "
@@ -124,13 +131,17 @@ class LinearLeastSquares(LeastSquaresRegressor):
         """
         if not self.__sklearn_is_fitted__():
             self._refuse_covariance(y, sigma)
-            return self.fit(X, y, sample_weight, sigma=sigma)
+            return self._fit(X, y, sample_weight, sigma)
+        return self._continue(X, y, sample_weight, sigma)
+
+    def _continue(self, X: Any, y: Any, sample_weight: Any, sigma: Any) -> Self:
         data = self._check_fit_data(X, y, sample_weight, sigma, reset=False, covariance=False)
         self._check_continues(data)
         try:
             _, new = self._solve(data, self._columns)
         except FloatingPointError:
             self._validated_fit_data(X, y, sample_weight, sigma, False, False)
+            self._explain(data.X)
             raise
         solutions = [
             self._solve_merged(merge(old.factor, batch.factor))
@@ -165,7 +176,7 @@ class LinearLeastSquares(LeastSquaresRegressor):
             )
 
     def _forget(self) -> None:
-        for name in ("_sigma_given", "_solutions", "_columns"):
+        for name in ("_sigma_given", "_solutions", "_columns", "basis_"):
             if hasattr(self, name):
                 delattr(self, name)
 
@@ -174,6 +185,8 @@ class LinearLeastSquares(LeastSquaresRegressor):
     ) -> tuple[Columns, list[Solution]]:
         """Return columns and solutions: one for all targets that share errors, or one each."""
         X, Y, noise = data.X, data.Y, data.noise
+        if Y.shape[1] == 1:
+            noise = noise.target(0)
         if columns is None and Y.shape[1] == 1:
             quick = self._shortcut(X, Y[:, 0], noise)
             if quick is not None:
@@ -298,7 +311,10 @@ class LinearLeastSquares(LeastSquaresRegressor):
             self._columns.block(X[start : start + step]) @ internal
             for start in range(0, X.shape[0], step)
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        mean = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if not np.isfinite(mean).all():
+            self._explain(X)
+        return mean
 
     def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
         columns = self._columns.block(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Literal
 
 from sklearn.base import clone
@@ -103,13 +104,25 @@ class DesignMatrixRegressor(LinearLeastSquares):
 
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         if isinstance(self.basis, Polynomial):
-            self.basis_ = clone(self.basis).fit(X)
+            self.basis_ = self._fitted_polynomial(self.basis, X)
             self._terms = self.basis_.term_names(self._feature_names())
             columns: Columns = self.basis_.columns()
             return columns
         source = self._source(X, y)
         self._terms = list(source.names)
         return centred(source, X)
+
+    def _fitted_polynomial(self, basis: Polynomial, X: FloatArray) -> Polynomial:
+        fitted = copy(basis)  # `clone` and another validation would take as long as a small fit
+        if hasattr(self, "feature_names_in_"):
+            fitted.feature_names_in_ = self.feature_names_in_
+        elif hasattr(fitted, "feature_names_in_"):
+            del fitted.feature_names_in_
+        return fitted.learn(X)
+
+    def _explain(self, X: FloatArray) -> None:
+        if isinstance(self.basis, (list, tuple)):
+            compile_terms(self.basis, self._feature_names()).explain(X)
 
     def _source(self, X: FloatArray, y: FloatArray) -> ColumnSource:
         names = self._feature_names()

@@ -64,7 +64,7 @@ class WeightedLinearFit(LinearLeastSquares):
     coef_ : ndarray of shape (p,) or (t, p)
         Slopes, in units of y per unit of each feature.
     intercept_ : float or ndarray of shape (t,)
-        Value at x = 0 (zero if `fit_intercept` is False).
+        Value at x = 0; zero, and without error, if `fit_intercept` is False.
     coef_cov_ : ndarray of shape (p, p) or (t, p, p)
         Covariance of `coef_`.
     coef_std_, intercept_std_ : ndarray
@@ -112,6 +112,12 @@ class WeightedLinearFit(LinearLeastSquares):
     @property
     def _has_intercept(self) -> bool:  # type: ignore[override]
         return bool(self.fit_intercept)
+
+    def _publish_coef(self, intercept: bool) -> None:
+        super()._publish_coef(intercept)
+        if not intercept:
+            nothing: Any = 0.0 if self._single else np.zeros(len(self.params_))
+            self.intercept_ = self.intercept_std_ = nothing
 
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         if not self.fit_intercept:

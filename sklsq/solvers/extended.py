@@ -165,20 +165,24 @@ def sum_rows(a: DoubleDouble) -> DoubleDouble:
 
 
 def matmul(a: DoubleDouble | FloatArray, b: DoubleDouble | FloatArray) -> DoubleDouble:
-    """Return the matrix product of `a` (n, k) and `b` (k, m), summed term by term in double-double.
+    """Return the matrix product of `a` (n, k) and `b` (k, m), formed and summed in double-double.
 
     Each operand may be a plain array, which is exact and cheaper.
     """
-    a_hi, a_lo = (a.hi, a.lo) if isinstance(a, DoubleDouble) else (a, None)
-    b_hi, b_lo = (b.hi, b.lo) if isinstance(b, DoubleDouble) else (b, None)
-    hi = np.zeros((a_hi.shape[0], b_hi.shape[1]))
-    lo = np.zeros_like(hi)
-    for k in range(a_hi.shape[1]):
-        p, e = two_product(a_hi[:, k, None], b_hi[k])
-        if b_lo is not None:
-            e = e + a_hi[:, k, None] * b_lo[k]
-        if a_lo is not None:
-            e = e + a_lo[:, k, None] * b_hi[k]
-        s, error = two_sum(hi, p)
-        hi, lo = _quick_two_sum(s, error + (lo + e))
-    return DoubleDouble(hi, lo)
+    if a.shape[0] * a.shape[1] * b.shape[1] <= _AT_ONCE:
+        terms = _times(a.T[:, :, None], b[:, None, :])
+        return sum_rows(terms)
+    total = DoubleDouble(np.zeros((a.shape[0], b.shape[1])))
+    for k in range(a.shape[1]):
+        total = total + _times(a[:, k, None], b[k])
+    return total
+
+
+_AT_ONCE = 20_000  # terms that are cheaper to form all together than one k after another
+
+
+def _times(a: DoubleDouble | FloatArray, b: DoubleDouble | FloatArray) -> DoubleDouble:
+    """Return the product entry by entry, of which at least one operand may be plain."""
+    if isinstance(a, DoubleDouble):
+        return a * b
+    return b * a if isinstance(b, DoubleDouble) else DoubleDouble(*two_product(a, b))

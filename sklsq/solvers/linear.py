@@ -10,7 +10,7 @@ import numpy as np
 from sklsq._typing import FloatArray, IntArray
 from sklsq.solvers.blas import single_blas_thread
 from sklsq.solvers.extended import DoubleDouble, matmul
-from sklsq.solvers.refinement import Refined, affordable, refine
+from sklsq.solvers.refinement import Refined, affordable, polish, refine
 from sklsq.solvers.rows import Columns, Rows, Scaling
 from sklsq.solvers.singular import (
     Identification,
@@ -24,6 +24,9 @@ from sklsq.solvers.triangular import TriangularFactor, factorise
 
 __all__ = ["solve", "solve_factor"]
 
+_EPS = float(np.finfo(np.float64).eps)
+_WELL_CONDITIONED = 30.0
+_LOSS = 1e-14  # relative error of a parameter from which doubled precision is called for
 _LARGE = 1e60  # the squares of such numbers, and the sums of these, stay far within range
 
 
@@ -49,9 +52,34 @@ def solve(rows: Rows, *, counted: IntArray, rcond: float | None = None) -> Solut
         rows, factor = _factorise_scaled(rows)
         found = identify(factor, _scaled_offsets(rows), _rcond(rcond, factor))
         best = _plain(factor, found)
-        if affordable(rows):
-            best = refine(rows, found.inverse_root, best.coefficients.hi, found.condition)
-        return _publish(factor, found, best, rows.columns.change, rows.scaling, counted)
+        if affordable(rows) and found.rank > 0:
+            W, theta = found.inverse_root, best.coefficients.hi
+            if _loses_digits(factor, found, best, rows):
+                best = refine(rows, W, theta, found.condition)
+            else:
+                best = polish(rows, W, theta)
+        return _publish(factor, found, best, rows.columns, rows.scaling, counted)
+
+
+def _loses_digits(
+    factor: TriangularFactor, found: Identification, plain: Refined, rows: Rows
+) -> bool:
+    """Tell whether double precision may leave less than 14 digits of some parameter.
+
+    Rounding errors of size ``eps |Y|`` in the whitened rows move parameter j by up to ``eps |Y|``
+    times the norm of row j of the root of the covariance; the change to the user's parameters adds
+    those of its terms.
+    """
+    if found.condition > _WELL_CONDITIONED:
+        return True
+    change, theta, W = rows.columns.change, plain.coefficients.hi, found.inverse_root
+    terms = np.abs(theta)
+    if change is not None and rows.scaling is None:
+        terms = np.abs(change.hi) @ terms
+        theta, W = change.hi @ theta, change.hi @ W
+    size = np.sqrt(np.einsum("ij,ij->j", factor.z, factor.z) + factor.residual)
+    spread = np.sqrt(np.einsum("ij,ij->i", W, W))[:, None] * size
+    return bool((_EPS * (spread + terms) > _LOSS * np.abs(theta)).any())
 
 
 def _factorise_scaled(rows: Rows) -> tuple[Rows, TriangularFactor]:
@@ -82,7 +110,7 @@ def solve_factor(
 ) -> Solution:
     """Return the solution of the rows that went into `factor`, which need no longer exist."""
     found = identify(factor, columns.offsets, _rcond(rcond, factor))
-    return _publish(factor, found, _plain(factor, found), columns.change, None, counted)
+    return _publish(factor, found, _plain(factor, found), columns, None, counted)
 
 
 def _scaled_offsets(rows: Rows) -> FloatArray | None:
@@ -102,31 +130,31 @@ def _plain(factor: TriangularFactor, found: Identification) -> Refined:
     W, z = found.inverse_root, factor.z
     if found.rank == factor.R.shape[0]:
         return Refined(DoubleDouble(factor.origin + W @ z), W, factor.residual)
-    step = W @ (W.T @ (factor.R.T @ z))
-    left = z - factor.R @ step
-    return Refined(
-        DoubleDouble(factor.origin + step), W, factor.residual + np.einsum("ij,ij->j", left, left)
-    )
+    z = z + factor.R @ factor.origin  # the origin may lie far out along the null space
+    theta = W @ (W.T @ (factor.R.T @ z))
+    left = z - factor.R @ theta
+    residual = factor.residual + np.einsum("ij,ij->j", left, left)
+    return Refined(DoubleDouble(theta), W, residual)
 
 
 def _publish(
     factor: TriangularFactor,
     found: Identification,
     refined: Refined,
-    change: DoubleDouble | None,
+    columns: Columns,
     scaling: Scaling | None,
     counted: IntArray,
 ) -> Solution:
     """Undo the scaling, change to the user's parameters, choose the shortest equivalent."""
     internal, root, chi2 = refined.coefficients, refined.inverse_root, refined.chi2
-    null_space = found.null_space
+    null_space, change = found.null_space, columns.change
     if found.rank == factor.R.shape[0]:
         nothing = np.zeros_like(factor.z)
         factor = replace(factor, origin=internal.hi, z=nothing, residual=chi2, inverse=None)
     if scaling is not None:
-        columns, targets, weight = scaling.columns[:, None], scaling.targets, scaling.weight
-        internal = internal * columns * (1.0 / targets)
-        root = root * columns * weight
+        powers, targets, weight = scaling.columns[:, None], scaling.targets, scaling.weight
+        internal = internal * powers * (1.0 / targets)
+        root = root * powers * weight
         chi2 = chi2 / (targets * weight) ** 2
         null_space = null_space * scaling.columns
         factor = _unscaled(factor, scaling)
@@ -149,6 +177,7 @@ def _publish(
         factor,
         echelon(user_null, _user_norms(factor.R, change)),
         null_space,
+        columns.offsets,
     )
 
 

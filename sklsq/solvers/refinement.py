@@ -27,16 +27,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklsq._typing import FloatArray
-from sklsq.solvers.extended import DoubleDouble, matmul, sum_rows
+from sklsq.solvers.extended import DoubleDouble, matmul, sum_rows, two_sum
 from sklsq.solvers.rows import Rows
 
-__all__ = ["Refined", "affordable", "refine"]
+__all__ = ["Refined", "affordable", "polish", "refine"]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MAX_STEPS = 5
 _SMALL_GAIN = 1e-3  # share of χ² that may be subtracted from it without losing digits
 _LARGE_CORRECTION = 1e-3
-_SHARP = 30.0  # κ up to which A W may be formed in double precision
 _RESIDUAL_ELEMENTS = 60_000  # n·m for which a refinement step costs about a millisecond
 _SHARPEN_ELEMENTS = 600_000  # n·m² likewise for sharpening
 
@@ -83,7 +82,7 @@ def refine(
         Condition number of the columns scaled to unit norm; infinite when rank deficient.
     """
     A, Y = rows.whitened_extended()
-    W = _sharpen(A, inverse_root, condition)
+    W = _sharpen(A, inverse_root)
     columns = [
         _refine_target(A, Y[:, k], W, coefficients[:, k], condition) for k in range(rows.n_targets)
     ]
@@ -95,6 +94,23 @@ def refine(
         W,
         np.array([chi2 for _, chi2 in columns]),
     )
+
+
+def polish(rows: Rows, inverse_root: FloatArray, coefficients: FloatArray) -> Refined:
+    """Return the solution after one step of refinement in double precision.
+
+    It removes what the rounding errors of a QR factorisation have accumulated: enough where the
+    problem, and the change to the user's parameters, are well conditioned. Parameters as in
+    `refine`.
+    """
+    A, Y = rows.whitened()
+    Z = A @ inverse_root
+    W = _orthonormalise(Z.T @ Z, inverse_root)
+    residual = Y - A @ coefficients
+    step = W @ (W.T @ (A.T @ residual))
+    residual = residual - A @ step
+    chi2 = np.einsum("ij,ij->j", residual, residual)
+    return Refined(DoubleDouble(*two_sum(coefficients, step)), W, chi2)
 
 
 def _refine_target(
@@ -118,12 +134,18 @@ def _refine_target(
     return theta, float(final @ final)
 
 
-def _sharpen(A: DoubleDouble, W: FloatArray, condition: float) -> FloatArray:
+def _sharpen(A: DoubleDouble, W: FloatArray) -> FloatArray:
     """Return `W` with the error of double precision removed."""
     for _ in range(2):
-        Z = A.hi @ W if condition <= _SHARP else matmul(A, W).hi
+        Z = matmul(A, W).hi
         gram = Z.T @ Z
-        W = np.linalg.solve(np.linalg.cholesky(gram), W.T).T
+        W = _orthonormalise(gram, W)
         if np.abs(gram - np.eye(gram.shape[0])).max() < _LARGE_CORRECTION:
             break
     return W
+
+
+def _orthonormalise(gram: FloatArray, W: FloatArray) -> FloatArray:
+    """Return `W` rotated and scaled such that the Gram matrix of A W becomes the identity."""
+    orthonormal: FloatArray = np.linalg.solve(np.linalg.cholesky(gram), W.T).T
+    return orthonormal

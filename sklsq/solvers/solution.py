@@ -45,6 +45,8 @@ class Solution:
         is.
     factor : TriangularFactor
         The triangular factor behind it, of the internal columns.
+    offsets : ndarray of shape (m,), optional
+        Multiples of the first internal column that centring subtracted from each.
     """
 
     internal: FloatArray
@@ -57,6 +59,7 @@ class Solution:
     factor: TriangularFactor
     null_space: FloatArray = field(default_factory=lambda: _NOTHING)
     internal_null_space: FloatArray = field(default_factory=lambda: _NOTHING)
+    offsets: FloatArray | None = None
 
     @property
     def dof(self) -> int:
@@ -83,13 +86,16 @@ class Solution:
         return covariance
 
     def variance_root(self, columns: FloatArray) -> FloatArray:
-        """Return rows (n, rank) whose squared norms are the variances of the fitted values.
+        """Return rows (n, k) whose squared norms are the variances of the fitted values.
 
         Rows that depend on an undetermined combination are infinite.
         """
         root: FloatArray = columns @ self.internal_root
-        if self.internal_null_space.size:
-            along = np.abs(columns @ self.internal_null_space.T)
-            size = np.abs(columns) @ np.abs(self.internal_null_space.T)
-            root[(along > _ESTIMABLE * size).any(axis=1)] = np.inf
-        return root
+        if not self.internal_null_space.size:
+            return root
+        size = np.abs(columns)
+        if self.offsets is not None:
+            size = size + np.abs(self.offsets) * size[:, :1]
+        along = np.abs(columns @ self.internal_null_space.T)
+        lost = along > _ESTIMABLE * (size @ np.abs(self.internal_null_space.T))
+        return np.hstack([root, np.where(lost.any(axis=1), np.inf, 0.0)[:, None]])

@@ -61,6 +61,7 @@ class _Moments(NamedTuple):
     S: float
     D: float
     chi2: float
+    offset: float  # of the mean of x from the centre of the line, a rounding error
 
 
 def fit_line(
@@ -91,10 +92,9 @@ def fit_line(
         Intercept and slope.
     """
     n = x.shape[0]
-    if n <= _SAMPLE:
-        found = _fit_few(x, y, errors, errors_are)
-    else:
-        found = _fit_many(x, y, errors, errors_are)
+    with np.errstate(all="ignore"):
+        fit = _fit_few if n <= _SAMPLE else _fit_many
+        found = fit(x, y, errors, errors_are)
     return None if found is None else (found[0].centre, _publish(*found, n))
 
 
@@ -195,21 +195,23 @@ def _solve(sums: tuple[float, ...], guess: _Line) -> tuple[_Line, _Moments] | No
     chi2 = max(See - Se * Se / S - correction * correction * D, 0.0)
     slope = guess.slope + correction
     centre = guess.centre + mean
-    level = guess.level + (Se / S + guess.slope * (centre - guess.centre))
+    offset = mean - (centre - guess.centre)
+    level = guess.level + (Se / S + guess.slope * (centre - guess.centre) - correction * offset)
     # The guess' intercept is a difference of large numbers, its correction small.
     product, error = two_product(guess.slope, guess.centre)
     intercept, rest = two_sum(guess.level, -product)
     intercept += rest - error + (Se / S - correction * centre)
-    return _Line(centre, level, slope, intercept), _Moments(S, D, chi2)
+    return _Line(centre, level, slope, intercept), _Moments(S, D, chi2, offset)
 
 
 def _publish(line: _Line, moments: _Moments, n: int) -> Solution:
-    root_S, root_D, c = sqrt(moments.S), sqrt(moments.D), line.centre
+    root_S, root_D, offset = sqrt(moments.S), sqrt(moments.D), moments.offset
+    mean = line.centre + offset
     internal = np.array([[line.level], [line.slope]])
     params = np.array([[line.intercept], [line.slope]])
-    internal_root = np.array([[1.0 / root_S, 0.0], [0.0, 1.0 / root_D]])
-    params_root = np.array([[1.0 / root_S, -c / root_D], [0.0, 1.0 / root_D]])
+    internal_root = np.array([[1.0 / root_S, -offset / root_D], [0.0, 1.0 / root_D]])
+    params_root = np.array([[1.0 / root_S, -mean / root_D], [0.0, 1.0 / root_D]])
     chi2 = np.array([moments.chi2])
-    R = np.array([[root_S, 0.0], [0.0, root_D]])
+    R = np.array([[root_S, offset * root_S], [0.0, root_D]])
     factor = TriangularFactor(R, np.zeros((2, 1)), chi2, internal, n)
     return Solution(internal, internal_root, params, params_root, chi2, n, 2, factor)
