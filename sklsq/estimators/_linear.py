@@ -8,22 +8,18 @@ import numpy as np
 
 from sklsq._typing import FloatArray, IntArray
 from sklsq.basis.columns import FixedColumns
-from sklsq.estimators._base import FitData, LeastSquaresRegressor
-from sklsq.exceptions import RankWarning
+from sklsq.estimators._affine import AffineRegressor
+from sklsq.estimators._base import FitData
 from sklsq.noise import Noise
 from sklsq.solvers.linear import solve, solve_factor
 from sklsq.solvers.rows import Columns, Rows
-from sklsq.solvers.singular import describe
 from sklsq.solvers.solution import Solution
 from sklsq.solvers.triangular import TriangularFactor, merge
 
 __all__ = ["LinearLeastSquares"]
 
-_PREDICT_ELEMENTS = 1 << 20  # columns of a block while predicting
-_NAMED_COMBINATIONS = 5
 
-
-class LinearLeastSquares(LeastSquaresRegressor):
+class LinearLeastSquares(AffineRegressor):
     """Base of the estimators that are linear in their parameters.
 
     Subclasses give the columns of the design matrix and the names of the parameters.
@@ -31,16 +27,10 @@ class LinearLeastSquares(LeastSquaresRegressor):
 
     __metadata_request__partial_fit: ClassVar = {"sigma": True}
 
-    _has_intercept = False
-
     # What a subclass tells -----------------------------------------------------------------------
 
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         """Return the columns of the design matrix for the features of the first batch."""
-        raise NotImplementedError
-
-    def _parameter_names(self) -> list[str]:
-        """Return the names of all parameters, intercept first."""
         raise NotImplementedError
 
     def _rcond(self) -> float | None:
@@ -52,9 +42,6 @@ class LinearLeastSquares(LeastSquaresRegressor):
     ) -> tuple[Columns, Solution] | None:
         """Return columns and solution by a way of its own; None for the general solver."""
         return None
-
-    def _explain(self, X: FloatArray) -> None:
-        """Raise if the columns of the design matrix are not finite at some row of finite features."""
 
     # Fitting -------------------------------------------------------------------------------------
 
@@ -144,11 +131,14 @@ class LinearLeastSquares(LeastSquaresRegressor):
             self._explain(data.X)
             raise
         solutions = [
-            self._solve_merged(merge(old.factor, batch.factor))
-            for old, batch in zip(self._solutions, new, strict=True)
+            self._solve_merged(merge(old, batch.known_factor))
+            for old, batch in zip(self._factors(), new, strict=True)
         ]
         self._publish_solutions(self._columns, solutions, data.noise, data.single)
         return self
+
+    def _factors(self) -> list[TriangularFactor]:
+        return [solution.known_factor for solution in self._solutions]
 
     def _refuse_covariance(self, y: Any, sigma: Any) -> None:
         if np.ndim(y) == 1 and sigma is not None and np.ndim(sigma) == 2:
@@ -225,53 +215,6 @@ class LinearLeastSquares(LeastSquaresRegressor):
     def _counted(self, columns: Columns) -> IntArray:
         return np.arange(1 if self._has_intercept else 0, columns.n_columns)
 
-    # Publishing ----------------------------------------------------------------------------------
-
-    def _publish_solutions(
-        self, columns: Columns, solutions: list[Solution], noise: Noise, single: bool
-    ) -> None:
-        self._columns, self._solutions = columns, solutions
-        names = self._parameter_names()
-        worst = solutions[0]
-        params, covariance, chi2, dof = worst.params, worst.params_covariance, worst.chi2, worst.dof
-        self.rank_: Any = worst.rank
-        how: Any = {"given": noise.given, "names": names, "intercept": self._has_intercept}
-        if single:
-            self._publish(params[:, 0], covariance, float(chi2[0]), dof, **how)
-        elif len(solutions) == 1:
-            self._publish(params.T, covariance[None], chi2, np.full(chi2.shape, dof), **how)
-        else:
-            worst = min(solutions, key=lambda solution: solution.rank)
-            self.rank_ = np.array([solution.rank for solution in solutions])
-            self._publish(
-                np.stack([solution.params[:, 0] for solution in solutions]),
-                np.stack([solution.params_covariance for solution in solutions]),
-                np.array([solution.chi2[0] for solution in solutions]),
-                np.array([solution.dof for solution in solutions]),
-                **how,
-            )
-        self.unidentified_ = worst.null_space.reshape(-1, len(names))
-        self._warn(self._rank_messages(worst, names) + self._dof_messages())
-
-    def _rank_messages(
-        self, solution: Solution, names: list[str]
-    ) -> list[tuple[type[Warning], str]]:
-        if not solution.null_space.size:
-            return []
-        moves = describe(solution.null_space[:_NAMED_COMBINATIONS], names)
-        more = len(solution.null_space) - len(moves)
-        listed = "; ".join(moves) + (f"; and {more} more" if more else "")
-        return [
-            (
-                RankWarning,
-                f"The data determine only {solution.rank} of {len(names)} parameter "
-                f"combinations: every t in {listed} "
-                "fits equally well. Published are the shortest coefficients of all these; drop "
-                "or fix one parameter "
-                "of each combination, or measure where they differ.",
-            )
-        ]
-
     @property
     def singular_values_(self) -> FloatArray:
         """Singular values (m,) of the design matrix, its rows divided by σ; largest first."""
@@ -294,36 +237,8 @@ class LinearLeastSquares(LeastSquaresRegressor):
             raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
         change = self._columns.change
         designs = [
-            solution.factor.R
-            if change is None
-            else np.linalg.solve(change.hi.T, solution.factor.R.T).T
-            for solution in self._solutions
+            factor.R if change is None else np.linalg.solve(change.hi.T, factor.R.T).T
+            for factor in self._factors()
         ]
         values = [function(design) for design in designs]
         return values[0] if len(values) == 1 else np.stack(values)
-
-    # Using ---------------------------------------------------------------------------------------
-
-    def _mean(self, X: FloatArray) -> FloatArray:
-        internal = np.concatenate([solution.internal for solution in self._solutions], axis=1)
-        step = max(1, _PREDICT_ELEMENTS // internal.shape[0])
-        parts = [
-            self._columns.block(X[start : start + step]) @ internal
-            for start in range(0, X.shape[0], step)
-        ]
-        mean = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        if not np.isfinite(mean).all():
-            self._explain(X)
-        return mean
-
-    def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
-        columns = self._columns.block(X)
-        return [solution.variance_root(columns) for solution in self._solutions]
-
-    def _variances(self, X: FloatArray) -> FloatArray:
-        step = max(1, _PREDICT_ELEMENTS // self._columns.n_columns)
-        parts = [
-            super(LinearLeastSquares, self)._variances(X[start : start + step])
-            for start in range(0, X.shape[0], step)
-        ]
-        return np.concatenate(parts)

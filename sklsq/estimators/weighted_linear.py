@@ -152,7 +152,7 @@ class WeightedLinearFit(LinearLeastSquares):
     def _correlation(self, solution: Solution) -> FloatArray:
         """Return r (t,) from the share of the sum of squares that the line takes up."""
         first = 1 if self.fit_intercept else 0
-        explained = solution.factor.R[first:, first:] @ solution.internal[first:]
+        explained = solution.known_factor.R[first:, first:] @ solution.internal[first:]
         regression = np.einsum("ij,ij->j", explained, explained)
         with np.errstate(invalid="ignore"):
             r: FloatArray = np.sqrt(regression / (regression + solution.chi2))
@@ -191,7 +191,7 @@ class WeightedLinearFit(LinearLeastSquares):
                 "is 0."
             )
         if x0 is None:
-            R, offsets = self._solutions[0].factor.R, cast(FloatArray, self._columns.offsets)
+            R, offsets = self._solutions[0].known_factor.R, cast(FloatArray, self._columns.offsets)
             point = offsets[1:] + R[0, 1:] / R[0, 0]
         else:
             point = np.broadcast_to(np.asarray(x0, dtype=np.float64), (self.n_features_in_,)).copy()

@@ -43,8 +43,8 @@ class Solution:
     null_space, internal_null_space : ndarray of shape (m - rank, m)
         Combinations of parameters (of internal coefficients) that leave every fitted value as it
         is.
-    factor : TriangularFactor
-        The triangular factor behind it, of the internal columns.
+    factor : TriangularFactor, optional
+        The triangular factor behind it, of the internal columns, where there is one.
     offsets : ndarray of shape (m,), optional
         Multiples of the first internal column that centring subtracted from each.
     """
@@ -56,7 +56,7 @@ class Solution:
     chi2: FloatArray
     n_samples: int
     rank: int
-    factor: TriangularFactor
+    factor: TriangularFactor | None = None
     null_space: FloatArray = field(default_factory=lambda: _NOTHING)
     internal_null_space: FloatArray = field(default_factory=lambda: _NOTHING)
     offsets: FloatArray | None = None
@@ -65,6 +65,13 @@ class Solution:
     def dof(self) -> int:
         """Degrees of freedom, rows minus rank."""
         return self.n_samples - self.rank
+
+    @property
+    def known_factor(self) -> TriangularFactor:
+        """The triangular factor, of a solution that was found by it."""
+        if self.factor is None:
+            raise AttributeError("This solution was not found by a triangular factor.")
+        return self.factor
 
     @property
     def unidentified(self) -> FloatArray:

@@ -59,7 +59,7 @@ class ExactFit:
 
 
 def exact_least_squares(A, y, sigma=None):
-    """Solve the normal equations of the numbers as they are, rows divided by sigma, without rounding.
+    """Solve the normal equations of the numbers as they are, without rounding.
 
     `A` (n, m) and `y` (n,) may hold floats or fractions whose denominators are powers of two.
     """

@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they say: many data sets of the same curve, fitted at once."""
+"""Intervals hold the truth as often as they say: many data sets of one curve, fitted at once."""
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_standard_errors_are_those_of_many_repetitions(n, equal):
     X, Y, sigma, _ = data_sets(n, equal, seed=6)
     fit = WeightedLinearFit().fit(X, Y, sigma=sigma)
     scatter = np.cov(fit.params_.T)
-    # In units of the standard errors an entry scatters by at most the square root of 2 over the number.
+    # In units of the standard errors an entry scatters by at most sqrt(2 / number).
     size = np.outer(fit.params_std_[0], fit.params_std_[0])
     np.testing.assert_allclose(
         scatter / size, fit.params_cov_[0] / size, atol=CHANCE * np.sqrt(2.0 / DATA_SETS)

@@ -111,7 +111,7 @@ class TestFailedFit:
             estimator = estimator.set_params(absolute_sigma="perhaps")
         else:
             {"X": X, "y": y, "sigma": sigma}[bad][3] = np.nan
-        with pytest.raises(ValueError, match="NaN|nan|inconsistent|absolute_sigma"):
+        with pytest.raises(ValueError, match=r"NaN|nan|inconsistent|absolute_sigma"):
             estimator.fit(X, y, sigma=sigma)
 
     def test_does_not_look_fitted(self, estimator, bad):

@@ -236,7 +236,9 @@ class TestErrors:
 
     def test_other_number_of_curves(self):
         line, X, y, sigma = self.started()
-        with pytest.raises(ValueError, match="`y` must have 1 targets as in the first call. Got 2"):
+        with pytest.raises(
+            ValueError, match=r"`y` must have 1 targets as in the first call\. Got 2"
+        ):
             line.partial_fit(X, np.column_stack([y, y]), sigma=sigma)
 
     def test_sigma_in_some_calls_only(self):
@@ -271,7 +273,7 @@ class TestErrors:
         expected = WeightedLinearFit().fit(X, y, sigma=sigma)
         new = dict(zip(("X", "y", "sigma"), data(n, seed=3), strict=True))
         new[bad][2] = np.nan
-        with pytest.raises(ValueError, match="[Nn]a[Nn]"):
+        with pytest.raises(ValueError, match=r"[Nn]a[Nn]"):
             line.partial_fit(**new)
         assert_same(line, expected, rtol=1e-14)
 

@@ -5,12 +5,11 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+
 from sklsq import DegreesOfFreedomWarning, DesignMatrixRegressor, RankWarning, WeightedLinearFit
 from sklsq.basis import Polynomial
 
-SHORTEST = (
-    1e-7  # a step along an undetermined direction that is as long changes the length by its square
-)
+SHORTEST = 1e-7  # a step this long along an undetermined direction adds its square to the length
 LARGEST = 1e6  # data are of order one: anything larger is divided rounding noise
 rank_is_deficient = pytest.mark.filterwarnings("ignore:The data determine only:sklsq.RankWarning")
 no_freedom = pytest.mark.filterwarnings(

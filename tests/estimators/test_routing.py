@@ -1,4 +1,4 @@
-"""σ travels through pipelines, cross-validation and searches, and gives what a loop by hand gives."""
+"""σ travels through pipelines, cross-validation and searches, as in a loop by hand."""
 
 import warnings
 
@@ -247,15 +247,16 @@ class TestPipeline:
         np.testing.assert_allclose(fit.predict(frame), expected.predict(X), rtol=1e-10)
 
 
-class TestGridSearch:
-    grid = {"basis": [None, Polynomial(1), Polynomial(2), ["1", "x0"]]}
+GRID = {"basis": [None, Polynomial(1), Polynomial(2), ["1", "x0"]]}
 
+
+class TestGridSearch:
     def mean_scores(self, X, y, sigma, *, weighted_score):
         return [
             by_hand(DesignMatrixRegressor(basis), X, y, sigma, weighted_score=weighted_score)[
                 0
             ].mean()
-            for basis in self.grid["basis"]
+            for basis in GRID["basis"]
         ]
 
     @routed
@@ -263,19 +264,19 @@ class TestGridSearch:
     def test_scores_and_choice(self, routing):
         X, y, sigma = data()
         with config_context(enable_metadata_routing=routing):
-            search = GridSearchCV(DesignMatrixRegressor(), self.grid, cv=FOLDS)
+            search = GridSearchCV(DesignMatrixRegressor(), GRID, cv=FOLDS)
             search.fit(X, y, sigma=sigma)
         expected = self.mean_scores(X, y, sigma, weighted_score=routing)
         np.testing.assert_allclose(search.cv_results_["mean_test_score"], expected, rtol=1e-9)
         assert search.best_index_ == np.argmax(expected)
-        best = DesignMatrixRegressor(self.grid["basis"][search.best_index_])
+        best = DesignMatrixRegressor(GRID["basis"][search.best_index_])
         best.fit(X, y, sigma=sigma)
         np.testing.assert_allclose(search.best_estimator_.coef_cov_, best.coef_cov_, rtol=1e-10)
 
     def test_routed_score_of_the_best(self):
         X, y, sigma = data()
         with config_context(enable_metadata_routing=True):
-            search = GridSearchCV(DesignMatrixRegressor(), self.grid, cv=FOLDS)
+            search = GridSearchCV(DesignMatrixRegressor(), GRID, cv=FOLDS)
             score = search.fit(X, y, sigma=sigma).score(X, y, sigma=sigma)
         expected = r2_score(y, search.predict(X), sample_weight=1.0 / sigma**2)
         assert score == pytest.approx(expected, rel=1e-12)
@@ -305,7 +306,7 @@ class TestRequests:
         requests = estimator.get_metadata_routing()
         for method in ("fit", "partial_fit", "score"):
             assert getattr(requests, method).requests["sigma"] is True
-            # sample_weight is for the user to request or not: scikit-learn raises where that was forgotten.
+            # Whether sample_weight is wanted is for the user to say; scikit-learn asks.
             assert getattr(requests, method).requests["sample_weight"] is None
         assert requests.predict.requests["return_std"] is True
 

@@ -96,7 +96,7 @@ def test_bad_values_name_the_row():
     X, y, sigma = data()
     fit = WeightedLinearFit().fit(X, y, sigma=sigma)
     sigma[6] = -1.0
-    with pytest.raises(ValueError, match="`sigma` must be positive and finite. Got -1 in row 6"):
+    with pytest.raises(ValueError, match=r"`sigma` must be positive and finite\. Got -1 in row 6"):
         fit.score(X, y, sigma=sigma)
     with pytest.raises(ValueError, match=r"Got shape \(3,\)"):
         fit.score(X, y, sigma=[1.0, 2.0, 3.0])
@@ -107,7 +107,7 @@ def test_bad_y(spoil):
     X, y, sigma = data()
     fit = WeightedLinearFit().fit(X, y, sigma=sigma)
     if spoil == "length":
-        with pytest.raises(ValueError, match="inconsistent numbers of samples|shape"):
+        with pytest.raises(ValueError, match=r"inconsistent numbers of samples|shape"):
             fit.score(X, y[:-1], sigma=sigma)
     else:
         y[0] = np.nan

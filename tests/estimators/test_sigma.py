@@ -363,7 +363,7 @@ class TestRefused:
     )
     def test_sigma_that_is_no_number(self, sigma):
         X, y, _ = data()
-        with pytest.raises(ValueError, match="`sigma` must (hold real numbers|be positive)"):
+        with pytest.raises(ValueError, match=r"`sigma` must (hold real numbers|be positive)"):
             WeightedLinearFit().fit(X, y, sigma=sigma)
 
     @pytest.mark.parametrize("value", ["yes", 2, None, "true"])

@@ -1,4 +1,4 @@
-"""The straight line and the plane: correlation, parameters about a point, and both ways to a line."""
+"""The straight line and the plane: correlation, parameters about a point, two ways to a line."""
 
 import numpy as np
 import pytest
