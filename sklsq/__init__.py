@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from sklsq import basis, datasets
     from sklsq.display import FitDisplay
     from sklsq.estimators.design_matrix import DesignMatrixRegressor
+    from sklsq.estimators.orthogonal import OrthogonalRegression
     from sklsq.estimators.weighted_linear import WeightedLinearFit
     from sklsq.exceptions import DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning
 
@@ -14,6 +15,7 @@ __all__ = [
     "DegreesOfFreedomWarning",
     "DesignMatrixRegressor",
     "FitDisplay",
+    "OrthogonalRegression",
     "RankWarning",
     "UnweightedScoreWarning",
     "WeightedLinearFit",
@@ -26,6 +28,7 @@ _HOMES = {
     "DegreesOfFreedomWarning": "exceptions",
     "DesignMatrixRegressor": "estimators.design_matrix",
     "FitDisplay": "display",
+    "OrthogonalRegression": "estimators.orthogonal",
     "RankWarning": "exceptions",
     "UnweightedScoreWarning": "exceptions",
     "WeightedLinearFit": "estimators.weighted_linear",

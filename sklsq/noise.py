@@ -16,7 +16,7 @@ import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray
 
-__all__ = ["Noise", "check_index", "check_noise"]
+__all__ = ["Noise", "check_correlation", "check_index", "check_noise", "check_sigma_x"]
 
 _TINY = float(np.finfo(np.float64).tiny)  # the reciprocal of anything smaller may overflow
 
@@ -245,5 +245,60 @@ def _bad_value(name: str, array: FloatArray, bad: BoolArray, demand: str) -> str
     return (
         f"`{name}` must {demand}. Got {array[tuple(first)]:g} in {place}"
         + (f" (and in {bad.sum() - 1} more places)." if bad.sum() > 1 else ".")
-        + " Remove such points or give them a standard deviation."
+        + " Remove such points or correct them."
     )
+
+
+def check_sigma_x(sigma_x: Any, n_samples: int, n_features: int) -> FloatArray:
+    """Return the standard deviations of the features as an array (n, p).
+
+    Parameters
+    ----------
+    sigma_x : float or array_like of shape (1, p), (n,) if p = 1, or (n, p)
+        Standard deviations of the features, zero where they are exact.
+    n_samples, n_features : int
+        Numbers n of rows and p of features.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a value is negative, NaN or infinite, naming the first row.
+    """
+    array = _as_float("sigma_x", sigma_x)
+    shape = (n_samples, n_features)
+    if array.ndim == 1 and n_features == 1 and array.shape[0] == n_samples:
+        array = array[:, None]
+    if array.shape not in ((), (1, n_features), shape):
+        one = f", ({n_samples},)" if n_features == 1 else ""
+        raise ValueError(
+            f"`sigma_x` must be a number or have shape {shape}, (1, {n_features}){one}: one value "
+            f"per point and feature, or per feature. Got shape {array.shape}."
+        )
+    if not (array.min(initial=0.0) >= 0.0 and array.max(initial=0.0) < np.inf):
+        bad = ~((array >= 0.0) & np.isfinite(array))
+        raise ValueError(_bad_value("sigma_x", array, bad, "be finite and not negative"))
+    return np.broadcast_to(array, shape)
+
+
+def check_correlation(corr_xy: Any, n_samples: int, n_features: int) -> FloatArray:
+    """Return the correlations of the errors of x and y as an array (n,).
+
+    Raises
+    ------
+    ValueError
+        If there are several features, the shape is not that of y, or a value is not between -1
+        and 1, naming the first row.
+    """
+    if n_features != 1:
+        raise ValueError(
+            f"`corr_xy` must be left out for several features. Got one for {n_features} features."
+        )
+    array = _as_float("corr_xy", corr_xy)
+    if array.shape not in ((), (n_samples,)):
+        raise ValueError(
+            f"`corr_xy` must be a number or have shape ({n_samples},). Got shape {array.shape}."
+        )
+    bad = ~(np.abs(array) < 1.0)
+    if bad.any():
+        raise ValueError(_bad_value("corr_xy", array, bad, "lie between -1 and 1"))
+    return np.broadcast_to(array, (n_samples,))

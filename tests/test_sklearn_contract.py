@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import (
 from sklsq import DegreesOfFreedomWarning, DesignMatrixRegressor, RankWarning, WeightedLinearFit
 from sklsq.basis import Polynomial
 
-# A design without a constant whose columns depend on the mean of X is another one for repeated rows.
+# Without a constant, columns less the mean of X are others where rows are repeated.
 NOT_THE_SAME_COLUMNS = "check_sample_weight_equivalence_on_dense_data"
 # A fixed column does not explain a y that depends on another.
 FIXED_COLUMN = "check_regressors_train"

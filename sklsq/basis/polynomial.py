@@ -237,8 +237,9 @@ def _mapping(low: float, high: float, kind: str) -> tuple[tuple[float, ...], Dou
     if kind == "monomial":
         centre, half = _centre_and_half(low, high)
         return (centre,), DoubleDouble(half).reciprocal()
-    width = DoubleDouble(high) - low
-    return (low, high), width.reciprocal() if width.hi > 0.0 else DoubleDouble(0.0)
+    if low == high:  # one value says nothing of the width
+        return (low, high), DoubleDouble(0.5)
+    return (low, high), (DoubleDouble(high) - low).reciprocal()
 
 
 def _recurrence(u: Any, degree: int, kind: str) -> list[Any]:

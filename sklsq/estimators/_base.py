@@ -73,10 +73,6 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, sigma: Any, *, reset: bool, covariance: bool
     ) -> FitData:
         """Return validated data; plain float64 arrays take a short cut with the same outcome."""
-        if self.absolute_sigma not in ("auto", True, False):
-            raise ValueError(
-                f'`absolute_sigma` must be "auto", True or False. Got {self.absolute_sigma!r}.'
-            )
         fast = self._plain_fit_data(X, y, sample_weight, sigma, reset)
         if fast is not None:
             return fast
@@ -86,6 +82,8 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool
     ) -> FitData | None:
         if not (is_plain(X, 2) and is_plain(y, 1) and sample_weight is None):
+            return None
+        if self.absolute_sigma not in ("auto", True, False):
             return None
         n, p = X.shape
         if not (n and p and y.shape[0] == n) or (not reset and p != self.n_features_in_):
@@ -108,6 +106,10 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
     def _validated_fit_data(
         self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool, covariance: bool
     ) -> FitData:
+        if self.absolute_sigma not in ("auto", True, False):
+            raise ValueError(
+                f'`absolute_sigma` must be "auto", True or False. Got {self.absolute_sigma!r}.'
+            )
         for name, value in (("X", X), ("y", y)):
             if np.ma.is_masked(value):
                 count = int(np.ma.getmaskarray(value).sum())
@@ -177,7 +179,7 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             Whether the first parameter is an intercept.
         """
         self._single = params.ndim == 1
-        self.absolute_sigma_ = given if self.absolute_sigma == "auto" else bool(self.absolute_sigma)
+        self.absolute_sigma_ = self._takes_absolute(given)
         self.params_, self.chi2_, self.dof_, self.param_names_ = params, chi2, dof, names
         if isinstance(chi2, float):  # the formulas of the other branch in scalars, for speed
             self.reduced_chi2_ = chi2 / dof if dof > 0 else float("nan")
@@ -193,6 +195,10 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         self.params_std_ = np.sqrt(self.params_cov_.diagonal(0, -2, -1))
         self._publish_coef(intercept)
         self._sigma_given = given
+
+    def _takes_absolute(self, given: bool) -> bool:
+        """Return whether errors are absolute, for errors that were `given` or not."""
+        return given if self.absolute_sigma == "auto" else bool(self.absolute_sigma)
 
     def _publish_coef(self, intercept: bool) -> None:
         first = 1 if intercept else 0

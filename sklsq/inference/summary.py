@@ -215,10 +215,14 @@ _UNLIKELY = 0.01
 
 
 def _latex_escape(name: str) -> str:
-    return "".join(
-        "\\" + letter if letter in "_%&#$" else r"\^{}" if letter == "^" else letter
-        for letter in name
-    )
+    return "".join(_LATEX.get(letter, letter) for letter in name)
+
+
+_LATEX = {letter: "\\" + letter for letter in "_%&#${}"} | {
+    "^": r"\^{}",
+    "~": r"\textasciitilde{}",
+    "\\": r"\textbackslash{}",
+}
 
 
 def _latex_number(value: float, error: float) -> str:

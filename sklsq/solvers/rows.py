@@ -155,7 +155,7 @@ class Rows:
         columns, targets = self.columns.block_extended(self.X), DoubleDouble(self.Y)
         if self.scaling is not None:
             columns, targets = columns * self.scaling.columns, targets * self.scaling.targets
-        if isinstance(self.errors, float) and self.errors == 1.0:
+        if self.scaling is None and isinstance(self.errors, float) and self.errors == 1.0:
             return columns, targets
         errors = DoubleDouble(np.reshape(self.errors, (-1, 1)))
         weight = errors.reciprocal() if self.errors_are == "sigma" else errors.sqrt()

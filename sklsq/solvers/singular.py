@@ -84,7 +84,8 @@ def identify(factor: TriangularFactor, offsets: FloatArray | None, rcond: float)
     _, values, Vt = np.linalg.svd(R / norms)
     rank = int(np.sum(values > rcond * values[0])) if values[0] > 0.0 else 0
     root = (Vt[:rank] / values[:rank, None]).T / norms[:, None]
-    return Identification(rank, root, Vt[rank:] / norms, float("inf"))
+    null_space = np.where(np.abs(Vt[rank:]) > _NEGLIGIBLE, Vt[rank:], 0.0) / norms
+    return Identification(rank, root, null_space, float("inf"))
 
 
 def _certain_inverse(

@@ -1,4 +1,4 @@
-"""Polynomials: which terms, in which order, and an orthogonal basis inside with an exact way out."""
+"""Polynomials: which terms, in which order, and an orthogonal basis inside with an exact exit."""
 
 from fractions import Fraction
 
@@ -106,7 +106,7 @@ class TestInside:
     @pytest.mark.parametrize(("p", "degree"), [(1, 0), (1, 1), (1, 10), (2, 4), (3, 3)])
     @pytest.mark.parametrize("offset", [0.0, 100.0])
     def test_the_change_of_basis_is_exact(self, p, degree, offset):
-        """Monomials of the inside's coefficients, evaluated as fractions, are the columns inside."""
+        """Monomials with the coefficients of the change, as fractions, are the columns inside."""
         X = features(8, p) + offset
         basis = Polynomial(degree).fit(X)
         inside = basis.columns()
@@ -155,7 +155,7 @@ def _fraction(number, i, j):
 @given(st.integers(0, 6), st.integers(1, 4), st.booleans())
 def test_every_smaller_term_is_there_too(degree, p, full):
     exponents = Polynomial(min(degree, 3) if full else degree, "full" if full else "monomial")
-    rows = exponents.fit(np.zeros((2, p)) + [[0.0], [1.0]]).exponents_
+    rows = exponents.fit(np.repeat([[0.0], [1.0]], p, axis=1)).exponents_
     terms = {tuple(map(int, row)) for row in rows}
     assert len(terms) == len(rows)
     for term in terms:

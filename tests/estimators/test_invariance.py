@@ -116,6 +116,19 @@ def test_features_in_unlike_units(units):
     assert_equal(found, expected)
 
 
+@pytest.mark.parametrize("unit", [1e-150, 1e-40, 1e40, 1e150])
+@pytest.mark.parametrize("weighted", [True, False], ids=["sigma", "no sigma"])
+def test_one_feature_in_unlike_units_leaves_chi2(unit, weighted):
+    rng = np.random.default_rng(0)
+    A, y = rng.normal(size=(30, 3)), rng.normal(size=30)  # coefficients near zero: refined
+    sigma = rng.uniform(0.5, 2.0, 30) if weighted else None
+    expected = DesignMatrixRegressor().fit(A, y, sigma=sigma)
+    found = DesignMatrixRegressor().fit(A * [1.0, unit, 1.0], y, sigma=sigma)
+    assert found.chi2_ == pytest.approx(expected.chi2_, rel=1e-12)
+    np.testing.assert_allclose(found.coef_ * [1.0, unit, 1.0], expected.coef_, rtol=1e-12)
+    np.testing.assert_allclose(found.coef_std_ * [1.0, unit, 1.0], expected.coef_std_, rtol=1e-12)
+
+
 @every_estimator
 @pytest.mark.parametrize("shift", [-1e7, 0.125, 1e7])
 def test_zero_of_y(estimator, p, shift):

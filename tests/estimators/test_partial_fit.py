@@ -222,6 +222,18 @@ def test_merging_is_associative(estimator):
     assert left.n_samples == right.n_samples == N
 
 
+@pytest.mark.parametrize("kind", ["monomial", "chebyshev", "legendre"])
+@pytest.mark.parametrize("first", [1, 2])
+def test_polynomial_whose_first_batch_has_no_width(kind, first):
+    """A single x has no range to map from; the rows that follow still determine the line."""
+    x = np.concatenate([np.ones(first), np.linspace(0.0, 3.0, 9)])[:, None]
+    y = 1.0 + 2.0 * x[:, 0]
+    fit = DesignMatrixRegressor(Polynomial(1, kind)).partial_fit(x[:first], y[:first])
+    fit.partial_fit(x[first:], y[first:])
+    assert fit.rank_ == 2
+    np.testing.assert_allclose(fit.predict(x), y, rtol=1e-10)
+
+
 class TestErrors:
     def started(self):
         X, y, sigma = data()

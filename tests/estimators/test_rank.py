@@ -365,3 +365,12 @@ def test_summary_repeats_the_warnings():
         text = str(fit.summary())
     assert "determine only 1 of 2" in text
     assert "inf" in text
+
+
+def test_error_where_the_unidentified_columns_are_zero():
+    A = np.random.default_rng(0).normal(size=(30, 3))
+    expected = DesignMatrixRegressor().fit(A, noise(30), sigma=1.0)
+    with pytest.warns(RankWarning, match="only 3 of 4"):
+        fit = DesignMatrixRegressor().fit(A[:, [0, 1, 2, 0]], noise(30), sigma=1.0)
+    _, std = fit.predict([[0.0, 1.0, -2.0, 0.0]], return_std=True)
+    assert std[0] == pytest.approx(expected.predict([[0.0, 1.0, -2.0]], return_std=True)[1][0])

@@ -1,4 +1,4 @@
-"""NIST's linear reference data: thirteen digits of coefficients and of standard errors, by every way in."""
+"""NIST's linear data: thirteen digits of coefficients and standard errors, by every way in."""
 
 from fractions import Fraction
 

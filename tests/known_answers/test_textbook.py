@@ -1,4 +1,4 @@
-"""Straight lines, planes and surfaces with published answers: textbooks, the lecture's routines, R."""
+"""Straight lines, planes and surfaces with published answers: textbooks, the lecture, R."""
 
 import numpy as np
 import pytest
@@ -165,7 +165,7 @@ def test_bevington_as_printed():
 
 
 def test_thermometer_of_the_gum():
-    """Guide to the Expression of Uncertainty in Measurement, H.3; x is the temperature less 20 °C."""
+    """Guide to the Expression of Uncertainty in Measurement, H.3; x is °C less 20."""
     case = record("wls_gum_h3")
     (printed,) = case.raw["published"]
     fit = WeightedLinearFit().fit(case.X, case.y)

@@ -1,0 +1,506 @@
+"""Lines and planes through points with errors in all coordinates: the type-II family."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, Literal, Self, cast
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from sklsq._typing import FloatArray
+from sklsq.basis.columns import CentredColumns, InterceptColumns, MatrixSource
+from sklsq.estimators._calibration import InversePrediction
+from sklsq.estimators._type_two import BY_SCATTER, Errors, Fit, Method
+from sklsq.noise import Noise, check_correlation, check_index, check_noise, check_sigma_x
+from sklsq.solvers.errors_in_variables import EIVSolution
+from sklsq.solvers.extended import matmul
+from sklsq.solvers.rows import Columns
+from sklsq.solvers.singular import echelon
+from sklsq.solvers.solution import Solution
+from sklsq.solvers.york import adjusted_points
+from sklsq.solvers.york_plane import adjusted_plane_points
+
+__all__ = ["OrthogonalRegression"]
+
+_CONSTANT = 10.0 * float(np.finfo(np.float64).eps)
+
+
+class OrthogonalRegression(InversePrediction):
+    r"""Straight line, or plane, through points with errors in all coordinates.
+
+    Ordinary least squares takes x as exact; with errors in x its slope comes out too small. Which
+    line to draw instead depends on what is known of the errors:
+
+    ======================== =======================================================================
+    method                   for
+    ======================== =======================================================================
+    ``"york"``               σ of x and of y known per point, on request with their correlation: the
+                             "least-squares cubic" (York 1966, 2004); several features likewise
+    ``"deming"``             the ratio of the two variances known, ``error_ratio`` = σy²/σx²
+    ``"major_axis"``         equal variances: least perpendicular distances (Pearson 1901)
+    ``"total"``              the same for several features: total least squares, with `error_ratio`
+    ``"reduced_major_axis"`` nothing known, units of no matter: the geometric mean of the
+                             regressions of y on x and x on y
+    ``"bisector"``           halves the angle between these two
+    ``"auto"``               york if `sigma_x` is given, else total
+    ======================== =======================================================================
+
+    Parameters
+    ----------
+    method : str, default="auto"
+        One of the above.
+    fit_intercept : bool, default=True
+        False forces the line through the origin.
+    error_ratio : float, default=1.0
+        σy²/σx², for "deming" and "total".
+    intrinsic_scatter : bool, default=False
+        Fit, by maximum likelihood, a scatter of y around the line beyond the stated errors (york).
+    absolute_sigma : bool or "auto", default="auto"
+        Whether the standard errors follow from the errors as given (True), or are scaled by the
+        scatter, ``sqrt(reduced_chi2_)`` (False). "auto" is True if sigma is given. The errors of
+        the reduced major axis and the bisector always come from the scatter.
+    max_iter : int, default=100
+        Largest number of passes over the points (york).
+    tol : float, default=1e-13
+        Relative change of the slope at which the iteration ends (york).
+
+    Attributes
+    ----------
+    coef_, coef_cov_, coef_std_, intercept_, intercept_std_ : ndarray or float
+        Slopes and intercept with covariance and standard deviations.
+    params_, params_cov_, params_std_, param_names_ : ndarray, list of str
+        All parameters, intercept first.
+    chi2_, dof_, reduced_chi2_, p_value_ : float, int, float, float
+        Weighted sum of squares at the minimum, degrees of freedom, their ratio, and the probability
+        of a larger χ² (NaN without sigma).
+    intrinsic_scatter_, intrinsic_scatter_std_ : float
+        Standard deviation of the scatter beyond the errors, and its own error, if asked for.
+    n_iter_, converged_, status_ : int, bool, str
+        Passes over the points, whether there is an answer, and in a sentence how the fit ended.
+    rank_, unidentified_
+        Number of determined parameters, and the combinations (q, m) that are not.
+
+    Notes
+    -----
+    Errors of York's line differ between papers by a few percent. The default, ``"adjusted"``, is
+    that of York et al. (2004), evaluated at the adjusted points; `params_covariance` gives the
+    others. Those of "deming" and "total" are maximum likelihood for structural and functional
+    models alike (Fuller 1987).
+
+    References
+    ----------
+    York, D. et al. (2004), Am. J. Phys. 72, 367.
+    Fuller, W. A. (1987), *Measurement Error Models*.
+    Glover, D. M., Jenkins, W. J. & Doney, S. C., *Modeling Methods for Marine Science*, 3.2.4.
+
+    Examples
+    --------
+    >>> from sklsq import OrthogonalRegression
+    >>> from sklsq.datasets import load_pearson_york
+    >>> data = load_pearson_york()
+    >>> line = OrthogonalRegression().fit(
+    ...     data.X, data.y_values, sigma=data.sigma_values, sigma_x=data.sigma_x_values
+    ... )
+    >>> round(line.intercept_, 9), round(float(line.coef_[0]), 9)
+    (5.479910224, -0.480533407)
+    """
+
+    __metadata_request__fit: ClassVar = {"sigma": True, "sigma_x": True, "corr_xy": True}
+    __metadata_request__score: ClassVar = {"sigma": True, "sigma_x": True, "corr_xy": True}
+    __metadata_request__predict: ClassVar = {
+        "return_std": True,
+        "return_cov": True,
+        "sigma_x": True,
+    }
+
+    def __init__(
+        self,
+        method: str = "auto",
+        *,
+        fit_intercept: bool = True,
+        error_ratio: float = 1.0,
+        intrinsic_scatter: bool = False,
+        absolute_sigma: bool | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-13,
+    ) -> None:
+        self.method = method
+        self.fit_intercept = fit_intercept
+        self.error_ratio = error_ratio
+        self.intrinsic_scatter = intrinsic_scatter
+        self.absolute_sigma = absolute_sigma
+        self.max_iter = max_iter
+        self.tol = tol
+
+    # Fitting -------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        sigma: Any = None,
+        sigma_x: Any = None,
+        corr_xy: Any = None,
+    ) -> Self:
+        """Fit the line or plane.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        y : array_like of shape (n,) or (n, t)
+            Measured values.
+        sample_weight : float or array_like of shape (n,) or (n, t), optional
+            1/σ² of y; zero removes a row.
+        sigma : float or array_like of shape (n,) or (n, t), optional
+            Standard deviations of y.
+        sigma_x : float or array_like of shape (1, p), (n,) if p = 1, or (n, p), optional
+            Standard deviations of the features; zero means that x is exact.
+        corr_xy : float or array_like of shape (n,), optional
+            Correlation of the errors of x and y of a point, in (-1, 1); for one feature.
+
+        Returns
+        -------
+        self : OrthogonalRegression
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or errors are not as described, naming the row; if `method` needs errors
+            that are missing, or cannot use some that are given.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If there is no answer: a vertical line, or points that determine no line.
+        RankWarning, DegreesOfFreedomWarning
+            As in `WeightedLinearFit.fit`.
+        """
+        self._forget()
+        data = self._validated_fit_data(X, y, sample_weight, sigma, True, False)
+        sigma_x, corr_xy = self._check_errors(X, y, data.X.shape, sigma_x, corr_xy)
+        known = Errors(1.0 if data.noise.given else None, sigma_x, corr_xy)
+        method = self._options().chosen(data.X.shape[1], known, self.absolute_sigma)
+        self._method, self._noise_given = method.name, data.noise.given
+        columns = self._centred_columns(data.X)
+        differences = self._about_centre(data.X, columns)
+        fits, solutions = [], []
+        for k in range(data.Y.shape[1]):
+            kept, errors = self._errors(data.noise.target(k), sigma_x, corr_xy)
+            fit = method.fit(differences[kept], data.Y[kept, k], errors)
+            fits.append(fit)
+            solutions.append(self._solution(fit.plane, columns, differences[kept]))
+        self._publish_solutions(columns, solutions, data.noise, data.single)
+        self._publish_fits(fits)
+        return self
+
+    def _options(self) -> Method:
+        return Method(
+            self.method,
+            bool(self.fit_intercept),
+            self.error_ratio,
+            bool(self.intrinsic_scatter),
+            self.max_iter,
+            self.tol,
+        )
+
+    def _check_errors(
+        self, X: Any, y: Any, shape: tuple[int, ...], sigma_x: Any, corr_xy: Any
+    ) -> tuple[FloatArray | None, FloatArray | None]:
+        check_index("sigma_x", sigma_x, X, y)
+        check_index("corr_xy", corr_xy, X, y)
+        n, p = shape
+        return (
+            None if sigma_x is None else check_sigma_x(sigma_x, n, p),
+            None if corr_xy is None else check_correlation(corr_xy, n, p),
+        )
+
+    def _errors(
+        self, noise: Noise, sigma_x: FloatArray | None, corr_xy: FloatArray | None
+    ) -> tuple[Any, Errors]:
+        """Return the rows to be used, and their errors."""
+        kept: Any = noise.kept
+        if kept is None:
+            kept = slice(None)
+        sigma = np.sqrt(noise.select(kept).variance()) if noise.given else None
+        return kept, Errors(
+            sigma,
+            None if sigma_x is None else sigma_x[kept],
+            None if corr_xy is None else corr_xy[kept],
+        )
+
+    def _forget(self) -> None:
+        for name in (
+            "_sigma_given",
+            "_solutions",
+            "_columns",
+            "intrinsic_scatter_",
+            "intrinsic_scatter_std_",
+        ):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    @property
+    def _has_intercept(self) -> bool:  # type: ignore[override]
+        return bool(self.fit_intercept)
+
+    def _parameter_names(self) -> list[str]:
+        return (["intercept"] if self.fit_intercept else []) + self._feature_names()
+
+    def _centred_columns(self, X: FloatArray) -> Columns:
+        if self.fit_intercept:
+            return InterceptColumns(X.mean(axis=0))
+        return CentredColumns(MatrixSource(self._feature_names()), None, np.zeros(X.shape[1]))
+
+    def _about_centre(self, X: FloatArray, columns: Columns) -> FloatArray:
+        """Return the features less their centre; what is constant to rounding becomes zero."""
+        if columns.offsets is None:
+            return X
+        centre = columns.offsets[1:]
+        differences = X - centre
+        spread = np.sqrt(np.einsum("ij,ij->j", differences, differences) / len(X))
+        differences[:, spread <= _CONSTANT * np.abs(centre)] = 0.0
+        return differences
+
+    # Publishing ----------------------------------------------------------------------------------
+
+    def _takes_absolute(self, given: bool) -> bool:
+        if self._method in BY_SCATTER:
+            return False
+        return self.intrinsic_scatter or super()._takes_absolute(given)
+
+    def _solution(self, fit: EIVSolution, columns: Columns, X: FloatArray) -> Solution:
+        """Return the solution in the form that all affine estimators publish."""
+        root = self._root(fit)
+        internal, change = fit.params[:, None], columns.change
+        chi2, n, rank = np.array([fit.chi2]), fit.n_samples, fit.rank
+        if change is None:
+            return Solution(internal, root, internal, root, chi2, n, rank)
+        params = matmul(change, internal).hi
+        params_root = matmul(change, root).hi
+        if not fit.null_space.size:
+            return Solution(internal, root, params, params_root, chi2, n, rank)
+        null_space = matmul(change, fit.null_space.T).hi.T
+        norms = np.sqrt(
+            np.append(1.0, np.mean(np.square(X + cast(FloatArray, columns.offsets)[1:]), axis=0))
+        )
+        return Solution(
+            internal,
+            root,
+            params,
+            params_root,
+            chi2,
+            n,
+            rank,
+            null_space=echelon(null_space, np.where(norms > 0.0, norms, 1.0)),
+            internal_null_space=fit.null_space,
+            offsets=columns.offsets,
+        )
+
+    def _root(self, fit: EIVSolution) -> FloatArray:
+        """Return a root of the covariance before it is multiplied by the published scale."""
+        given = self._takes_absolute(self._noise_given)
+        name = "adjusted" if self._method == "york" else "absolute" if given else "normal"
+        covariance = fit.covariances[name]
+        if name == "normal" and fit.dof > 0 and fit.chi2 > 0.0:
+            covariance = covariance / (fit.chi2 / fit.dof)
+        if not np.isfinite(covariance).all():
+            return np.full(covariance.shape, np.nan)
+        scale = np.sqrt(np.diag(covariance))
+        scale = np.where(scale > 0.0, scale, 1.0)
+        values, vectors = np.linalg.eigh(covariance / scale / scale[:, None])
+        root: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0)) * scale[:, None]
+        return root
+
+    def _publish_fits(self, fits: list[Fit]) -> None:
+        """Set the attributes that other affine estimators do not have, and warn of no answer."""
+        first: Any = 0 if self._single else slice(None)
+        planes = [fit.plane for fit in fits]
+        self._covariances = [dict(plane.covariances) for plane in planes]
+        self.n_iter_: Any = np.array([max(plane.n_iter, 1) for plane in planes])[first]
+        self.converged_: Any = np.array([plane.converged for plane in planes])[first]
+        self.status_: Any = np.array([plane.status for plane in planes], dtype=object)[first]
+        if self.intrinsic_scatter:
+            self.intrinsic_scatter_: Any = np.array([fit.scatter for fit in fits])[first]
+            self.intrinsic_scatter_std_: Any = np.array([fit.scatter_std for fit in fits])[first]
+        if self._method in BY_SCATTER or self.intrinsic_scatter:
+            self.p_value_ = np.full_like(self.p_value_, np.nan)[()]
+        for plane in planes:
+            if not plane.converged:
+                self._messages.append(plane.status)
+                warnings.warn(plane.status, ConvergenceWarning, stacklevel=3)
+
+    # Using ---------------------------------------------------------------------------------------
+
+    def params_covariance(self, definition: str) -> FloatArray:
+        """Return the covariance of `params_` under another definition than the published one.
+
+        Parameters
+        ----------
+        definition : str
+            For "york": "adjusted" (York 2004, published), "observed" (York 1966), "hessian" (from
+            the curvature of χ²), "propagated" (from the sensitivity to the data), scaled like
+            `params_cov_`. For "total": "normal", "robust" (Isobe et al. 1990), "absolute"; for the
+            other methods also "jackknife"; these come as they are, not scaled.
+
+        Returns
+        -------
+        covariance : ndarray of shape (m, m) or (t, m, m)
+            Covariance, intercept first.
+        """
+        check_is_fitted(self)
+        if definition not in self._covariances[0]:
+            known = ", ".join(self._covariances[0])
+            raise ValueError(f"`definition` must be one of {known}. Got {definition!r}.")
+        change = self._columns.change
+        matrix = np.eye(self._columns.n_columns) if change is None else change.hi
+        covariance = np.stack([matrix @ c[definition] @ matrix.T for c in self._covariances])
+        if self._method == "york":
+            covariance = covariance * self._scales()[:, None, None]
+        return covariance[0] if self._single else covariance
+
+    def predict(
+        self,
+        X: Any,
+        return_std: bool = False,
+        return_cov: bool = False,
+        *,
+        sigma_x: Any = None,
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        r"""Return y on the line at *true* values of the features, on request with its error.
+
+        Where the features of the new points are themselves measured, `sigma_x` adds their error.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        return_std, return_cov : bool, default=False
+            Also return the standard deviation, or the covariance, of the values.
+        sigma_x : float or array_like of shape (1, p), (n,) if p = 1, or (n, p), optional
+            Standard deviations of the new features; independent between points.
+
+        Returns
+        -------
+        y : ndarray of shape (n,) or (n, t)
+            Values on the line.
+        std, cov : ndarray
+            As in `WeightedLinearFit.predict`, with :math:`b^2\sigma_x^2` added for `sigma_x`.
+        """
+        answer = super().predict(X, return_std, return_cov)
+        if sigma_x is None or not (return_std or return_cov):
+            return answer
+        mean, error = answer
+        added = np.square(check_sigma_x(sigma_x, len(mean), self.n_features_in_))
+        added = added @ np.square(np.atleast_2d(self.coef_)).T  # (n, t)
+        if return_std:
+            return mean, np.sqrt(error**2 + (added[:, 0] if self._single else added))
+        extra = np.stack([np.diag(column) for column in added.T])
+        return mean, error + (extra[0] if self._single else extra)
+
+    def adjusted_points(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sigma: Any = None,
+        sigma_x: Any = None,
+        corr_xy: Any = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the estimates of the true points behind the measured ones, which lie on the line.
+
+        Parameters
+        ----------
+        X, y, sigma, sigma_x, corr_xy
+            Points and errors as in `fit`; for "deming", "major_axis" and "total" without errors.
+
+        Returns
+        -------
+        adjusted_X : ndarray of shape (n, p)
+        adjusted_y : ndarray of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If the method does not say what the errors are, if those of "york" are missing, or if y
+            is not one-dimensional.
+        """
+        check_is_fitted(self)
+        if self._method in BY_SCATTER or not self._single:
+            raise ValueError(
+                f"`adjusted_points` must have a method that knows the errors and a one-dimensional "
+                f"y. Got {self._method!r}."
+            )
+        data = self._validated_fit_data(X, y, None, sigma, False, False)
+        corr: Any = None
+        if self._method == "york":
+            errors_x, corr = self._check_errors(X, y, data.X.shape, sigma_x, corr_xy)
+            if errors_x is None or not data.noise.given:
+                raise ValueError('`sigma` and `sigma_x` must be given for "york". Got None.')
+            errors_y: Any = np.sqrt(data.noise.variance())
+        else:
+            ratio = 1.0 if self._method == "major_axis" else self.error_ratio
+            errors_x, errors_y = np.ones_like(data.X), float(np.sqrt(ratio))
+        offsets = self._columns.offsets
+        centre = np.zeros(data.X.shape[1]) if offsets is None else offsets[1:]
+        X, y, params = data.X - centre, data.Y[:, 0], self._solutions[0].internal[:, 0]
+        if X.shape[1] > 1:
+            adjusted_X, adjusted_y = adjusted_plane_points(params, X, y, errors_x, errors_y)
+            return adjusted_X + centre, adjusted_y
+        errors_x = errors_x[:, 0]
+        x, adjusted_y = adjusted_points(params, X[:, 0], y, errors_x, errors_y, corr_xy=corr)
+        return x[:, None] + centre, adjusted_y
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        sigma: Any = None,
+        sigma_x: Any = None,
+        corr_xy: Any = None,
+    ) -> float:
+        r"""Return R² of the predictions, weighted.
+
+        Parameters
+        ----------
+        X, y, sample_weight, sigma
+            As in `WeightedLinearFit.score`.
+        sigma_x, corr_xy
+            With these the weights are those of the fit, :math:`1/(\sigma_y^2 + b^2\sigma_x^2 -
+            2b\rho\sigma_x\sigma_y)`, the variance of y about the line; they need `sigma`.
+
+        Returns
+        -------
+        score : float
+            Mean over the targets.
+        """
+        check_is_fitted(self)
+        if sigma_x is None and corr_xy is None:
+            return super().score(X, y, sample_weight, sigma=sigma)
+        n, p = len(y), self.n_features_in_
+        if sigma is None or sigma_x is None:
+            raise ValueError("`sigma` and `sigma_x` must be given together. Got one of them.")
+        checked, corr = self._check_errors(X, y, (n, p), sigma_x, corr_xy)
+        errors_x = cast(FloatArray, checked)
+        n_targets = None if self._single else len(self.params_)
+        noise = check_noise(sigma, sample_weight, n, n_targets, allow_covariance=False)
+        check_index("sigma", sigma, X, y)
+        sigma_y = np.sqrt(np.broadcast_to(_as_column(noise.variance()), (n, n_targets or 1)))
+        slopes = np.atleast_2d(self.coef_).T  # (p, t)
+        variance = sigma_y**2 + np.square(errors_x) @ np.square(slopes)
+        if corr is not None:
+            variance -= 2.0 * slopes[0] * (corr[:, None] * errors_x * sigma_y)
+        effective = np.sqrt(variance)
+        return super().score(X, y, sigma=effective[:, 0] if self._single else effective)
+
+
+def _as_column(values: FloatArray | float) -> FloatArray:
+    array = np.asarray(values)
+    return array if array.ndim == 2 else array.reshape(-1, 1)
