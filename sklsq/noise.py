@@ -71,6 +71,10 @@ class Noise:
             return 1.0 / self.values
         return cast(FloatArray, np.sqrt(self.values))
 
+    def sigma(self) -> FloatArray | float:
+        """Return σ."""
+        return self.values if self.values_are == "sigma" else 1.0 / np.sqrt(self.values)
+
     def variance(self) -> FloatArray | float:
         """Return σ²."""
         return self.values**2 if self.values_are == "sigma" else 1.0 / self.values

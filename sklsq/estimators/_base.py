@@ -78,6 +78,17 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             return fast
         return self._validated_fit_data(X, y, sample_weight, sigma, reset, covariance)
 
+    def _checked_fit_data(
+        self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool, covariance: bool
+    ) -> FitData:
+        """As `_check_fit_data`, for fits that do not find out by themselves what is not finite."""
+        fast = self._plain_fit_data(X, y, sample_weight, sigma, reset)
+        if fast is not None and np.isfinite(X).all() and np.isfinite(y).all():
+            values = fast.noise.values
+            if isinstance(values, float) or (values.min() > 0.0 and values.max() < np.inf):
+                return fast
+        return self._validated_fit_data(X, y, sample_weight, sigma, reset, covariance)
+
     def _plain_fit_data(
         self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool
     ) -> FitData | None:

@@ -16,6 +16,12 @@ __all__ = ["InversePrediction"]
 class InversePrediction(AffineRegressor):
     """Base of the estimators whose line can be read from y to x."""
 
+    def _publish_coef(self, intercept: bool) -> None:
+        super()._publish_coef(intercept)
+        if not intercept:
+            nothing: Any = 0.0 if self._single else np.zeros(len(self.params_))
+            self.intercept_ = self.intercept_std_ = nothing
+
     def inverse_predict(self, y: Any, *, sigma: Any = None) -> tuple[FloatArray, FloatArray]:
         r"""Return the x at which the line takes the values `y`, with its standard deviation.
 
@@ -32,7 +38,8 @@ class InversePrediction(AffineRegressor):
         sigma : float or array_like of shape (k,), optional
             Their standard deviations; zero for a value that is exact. By default the scatter of the
             fit, ``sqrt(reduced_chi2_)``, where that was made without sigma; a fit with known errors
-            cannot know those of other measurements.
+            cannot know those of other measurements. Relative, like those of the fit, if
+            ``absolute_sigma=False``.
 
         Returns
         -------
@@ -66,6 +73,8 @@ class InversePrediction(AffineRegressor):
                 f"Got the slope {slope:g} ± {self.coef_std_[0]:g}: every x has the same y."
             )
         y = np.atleast_1d(np.asarray(y, dtype=np.float64))
+        if y.ndim != 1 or not np.isfinite(y).all():
+            raise ValueError(f"`y` must be finite numbers, shape (k,). Got {y!r}.")
         variance = self._measured_variance(sigma, y.shape)
         origin = self._origin()
         x = origin + (y - self._mean(np.array([[origin]]))[0, 0]) / slope
@@ -88,6 +97,13 @@ class InversePrediction(AffineRegressor):
         values = np.asarray(sigma, dtype=np.float64)
         if values.shape not in ((), shape):
             raise ValueError(f"`sigma` must be a number or have shape {shape}. Got {values.shape}.")
-        if not (values.min(initial=0.0) >= 0.0 and values.max(initial=0.0) < np.inf):
-            raise ValueError(f"`sigma` must be finite and not negative. Got {values.min():g}.")
-        return np.broadcast_to(values**2, shape)
+        bad = ~((values >= 0.0) & np.isfinite(values))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise ValueError(
+                f"`sigma` must be finite and not negative. Got {np.ravel(values)[row]:g} in row "
+                f"{row}."
+            )
+        relative = self._sigma_given and not self.absolute_sigma_
+        variance = values**2 * (self.reduced_chi2_ if relative else 1.0)
+        return np.broadcast_to(variance, shape)

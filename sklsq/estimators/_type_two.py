@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklsq.solvers.total_least_squares import total_least_squares
 from sklsq.solvers.york import york_line
 from sklsq.solvers.york_plane import york_plane
 
-__all__ = ["BY_SCATTER", "Errors", "Fit", "Method"]
+__all__ = ["BY_SCATTER", "Errors", "Fit", "Method", "covariance_root"]
 
 _METHODS = (
     "auto",
@@ -67,10 +68,9 @@ class Method:
         """
         if self.name not in _METHODS:
             raise ValueError(f"`method` must be one of {', '.join(_METHODS)}. Got {self.name!r}.")
-        if not (np.isreal(self.error_ratio) and 0.0 < self.error_ratio < np.inf):
-            raise ValueError(
-                f"`error_ratio` must be positive and finite. Got {self.error_ratio!r}."
-            )
+        self._check_numbers()
+        if errors.corr_xy is not None and errors.sigma_x is None and self.name in ("auto", "york"):
+            raise ValueError("`sigma_x` must be given together with `corr_xy`. Got None.")
         name = self.name
         if name == "auto":
             name = "york" if errors.sigma_x is not None or self.intrinsic_scatter else "total"
@@ -85,6 +85,15 @@ class Method:
         if name in BY_SCATTER:
             _check_by_scatter(name, n_features, absolute_sigma)
         return replace(self, name=name)
+
+    def _check_numbers(self) -> None:
+        ratio = self.error_ratio
+        if not (isinstance(ratio, Real) and 0.0 < ratio < np.inf):
+            raise ValueError(f"`error_ratio` must be positive and finite. Got {ratio!r}.")
+        if not (isinstance(self.max_iter, Integral) and self.max_iter > 0):
+            raise ValueError(f"`max_iter` must be a positive integer. Got {self.max_iter!r}.")
+        if not (isinstance(self.tol, Real) and 0.0 <= self.tol < np.inf):
+            raise ValueError(f"`tol` must be a number, not negative. Got {self.tol!r}.")
 
     def _check_york(self, errors: Errors) -> None:
         if errors.sigma_x is None and not self.intrinsic_scatter:
@@ -110,7 +119,9 @@ class Method:
             return Fit(bisector(X[:, 0], y, weights, **options))
         options["error_ratio"] = 1.0 if self.name == "major_axis" else self.error_ratio
         if self.name == "total" or X.shape[1] > 1:
-            return Fit(total_least_squares(X, y, weights, **options))
+            plane = total_least_squares(X, y, weights, **options)
+            if plane.converged or X.shape[1] > 1:
+                return Fit(plane)  # else the closed form knows a steep line from a vertical one
         return Fit(deming(X[:, 0], y, weights, **options))
 
     def _fit_york(self, X: FloatArray, y: FloatArray, errors: Errors, options: Any) -> Fit:
@@ -140,3 +151,17 @@ def _check_by_scatter(name: str, n_features: int, absolute_sigma: Any) -> None:
             f"`absolute_sigma` must not be True for {name!r}, whose errors come from the scatter. "
             'Got True; leave it at "auto".'
         )
+
+
+def covariance_root(covariance: FloatArray) -> FloatArray:
+    """Return a root W of a covariance (m, m), ``W @ W.T``; NaN where it is not finite."""
+    if not np.isfinite(covariance).all():
+        return np.full(covariance.shape, np.nan)
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:  # singular: some errors are zero or perfectly correlated
+        scale = np.sqrt(np.diag(covariance))
+    scale = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(covariance / scale / scale[:, None])
+    root: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0)) * scale[:, None]
+    return root

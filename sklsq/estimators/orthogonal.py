@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from math import fsum
 from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
@@ -12,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklsq._typing import FloatArray
 from sklsq.basis.columns import CentredColumns, InterceptColumns, MatrixSource
 from sklsq.estimators._calibration import InversePrediction
-from sklsq.estimators._type_two import BY_SCATTER, Errors, Fit, Method
+from sklsq.estimators._type_two import BY_SCATTER, Errors, Fit, Method, covariance_root
 from sklsq.noise import Noise, check_correlation, check_index, check_noise, check_sigma_x
-from sklsq.solvers.errors_in_variables import EIVSolution
-from sklsq.solvers.extended import matmul
+from sklsq.solvers.errors_in_variables import EIVSolution, Outcome
+from sklsq.solvers.extended import two_product
 from sklsq.solvers.rows import Columns
 from sklsq.solvers.singular import echelon
 from sklsq.solvers.solution import Solution
@@ -182,13 +184,15 @@ class OrthogonalRegression(InversePrediction):
             As in `WeightedLinearFit.fit`.
         """
         self._forget()
-        data = self._validated_fit_data(X, y, sample_weight, sigma, True, False)
+        data = self._checked_fit_data(X, y, sample_weight, sigma, True, False)
         sigma_x, corr_xy = self._check_errors(X, y, data.X.shape, sigma_x, corr_xy)
         known = Errors(1.0 if data.noise.given else None, sigma_x, corr_xy)
         method = self._options().chosen(data.X.shape[1], known, self.absolute_sigma)
         self._method, self._noise_given = method.name, data.noise.given
-        columns = self._centred_columns(data.X)
-        differences = self._about_centre(data.X, columns)
+        self._error_ratio = 1.0 if method.name == "major_axis" else method.error_ratio
+        used = self._used_rows(data.noise)
+        columns = self._centred_columns(data.X[used])
+        differences = self._about_centre(data.X, used, columns)
         fits, solutions = [], []
         for k in range(data.Y.shape[1]):
             kept, errors = self._errors(data.noise.target(k), sigma_x, corr_xy)
@@ -227,7 +231,7 @@ class OrthogonalRegression(InversePrediction):
         kept: Any = noise.kept
         if kept is None:
             kept = slice(None)
-        sigma = np.sqrt(noise.select(kept).variance()) if noise.given else None
+        sigma = noise.select(kept).sigma() if noise.given else None
         return kept, Errors(
             sigma,
             None if sigma_x is None else sigma_x[kept],
@@ -252,18 +256,28 @@ class OrthogonalRegression(InversePrediction):
     def _parameter_names(self) -> list[str]:
         return (["intercept"] if self.fit_intercept else []) + self._feature_names()
 
+    @staticmethod
+    def _used_rows(noise: Noise) -> Any:
+        """Return the rows that count for some target."""
+        kept = noise.kept
+        if kept is None:
+            return slice(None)
+        return kept if kept.ndim == 1 else kept.any(axis=1)
+
     def _centred_columns(self, X: FloatArray) -> Columns:
         if self.fit_intercept:
             return InterceptColumns(X.mean(axis=0))
         return CentredColumns(MatrixSource(self._feature_names()), None, np.zeros(X.shape[1]))
 
-    def _about_centre(self, X: FloatArray, columns: Columns) -> FloatArray:
+    def _about_centre(self, X: FloatArray, used: Any, columns: Columns) -> FloatArray:
         """Return the features less their centre; what is constant to rounding becomes zero."""
         if columns.offsets is None:
             return X
         centre = columns.offsets[1:]
         differences = X - centre
-        spread = np.sqrt(np.einsum("ij,ij->j", differences, differences) / len(X))
+        rows = differences[used]
+        with np.errstate(over="ignore"):
+            spread = np.sqrt(np.einsum("ij,ij->j", rows, rows) / len(rows))
         differences[:, spread <= _CONSTANT * np.abs(centre)] = 0.0
         return differences
 
@@ -277,18 +291,34 @@ class OrthogonalRegression(InversePrediction):
     def _solution(self, fit: EIVSolution, columns: Columns, X: FloatArray) -> Solution:
         """Return the solution in the form that all affine estimators publish."""
         root = self._root(fit)
-        internal, change = fit.params[:, None], columns.change
-        chi2, n, rank = np.array([fit.chi2]), fit.n_samples, fit.rank
-        if change is None:
-            return Solution(internal, root, internal, root, chi2, n, rank)
-        params = matmul(change, internal).hi
-        params_root = matmul(change, root).hi
+        internal, chi2 = fit.params[:, None], np.array([fit.chi2])
+        n, rank, offsets = fit.n_samples, fit.rank, columns.offsets
+        if offsets is None:
+            norms = np.sqrt(np.mean(np.square(X), axis=0))
+            null_space = fit.null_space
+            if null_space.size:
+                null_space = echelon(null_space, np.where(norms > 0.0, norms, 1.0))
+            return Solution(
+                internal,
+                root,
+                internal,
+                root,
+                chi2,
+                n,
+                rank,
+                null_space=null_space,
+                internal_null_space=fit.null_space,
+            )
+        params, params_root = internal.copy(), root.copy()
+        if np.isfinite(fit.params).all():
+            products, errors = two_product(fit.params[1:], offsets[1:])
+            params[0, 0] = fsum([fit.params[0], *(-products), *(-errors)])
+            params_root[0] -= offsets[1:] @ root[1:]
         if not fit.null_space.size:
             return Solution(internal, root, params, params_root, chi2, n, rank)
-        null_space = matmul(change, fit.null_space.T).hi.T
-        norms = np.sqrt(
-            np.append(1.0, np.mean(np.square(X + cast(FloatArray, columns.offsets)[1:]), axis=0))
-        )
+        null_space = fit.null_space.copy()
+        null_space[:, 0] -= null_space[:, 1:] @ offsets[1:]
+        norms = np.sqrt(np.append(1.0, np.mean(np.square(X + offsets[1:]), axis=0)))
         return Solution(
             internal,
             root,
@@ -299,29 +329,25 @@ class OrthogonalRegression(InversePrediction):
             rank,
             null_space=echelon(null_space, np.where(norms > 0.0, norms, 1.0)),
             internal_null_space=fit.null_space,
-            offsets=columns.offsets,
+            offsets=offsets,
         )
 
     def _root(self, fit: EIVSolution) -> FloatArray:
         """Return a root of the covariance before it is multiplied by the published scale."""
         given = self._takes_absolute(self._noise_given)
         name = "adjusted" if self._method == "york" else "absolute" if given else "normal"
-        covariance = fit.covariances[name]
+        covariance = fit.determined[name]
+        if fit.outcome is Outcome.EXACT and fit.dof <= 0:
+            covariance = np.full_like(covariance, np.nan)
         if name == "normal" and fit.dof > 0 and fit.chi2 > 0.0:
             covariance = covariance / (fit.chi2 / fit.dof)
-        if not np.isfinite(covariance).all():
-            return np.full(covariance.shape, np.nan)
-        scale = np.sqrt(np.diag(covariance))
-        scale = np.where(scale > 0.0, scale, 1.0)
-        values, vectors = np.linalg.eigh(covariance / scale / scale[:, None])
-        root: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0)) * scale[:, None]
-        return root
+        return covariance_root(covariance)
 
     def _publish_fits(self, fits: list[Fit]) -> None:
         """Set the attributes that other affine estimators do not have, and warn of no answer."""
         first: Any = 0 if self._single else slice(None)
-        planes = [fit.plane for fit in fits]
-        self._covariances = [dict(plane.covariances) for plane in planes]
+        planes = [self._in_range(k, fit.plane) for k, fit in enumerate(fits)]
+        self._covariances = [plane.determined for plane in planes]
         self.n_iter_: Any = np.array([max(plane.n_iter, 1) for plane in planes])[first]
         self.converged_: Any = np.array([plane.converged for plane in planes])[first]
         self.status_: Any = np.array([plane.status for plane in planes], dtype=object)[first]
@@ -334,6 +360,14 @@ class OrthogonalRegression(InversePrediction):
             if not plane.converged:
                 self._messages.append(plane.status)
                 warnings.warn(plane.status, ConvergenceWarning, stacklevel=3)
+
+    def _in_range(self, k: int, plane: EIVSolution) -> EIVSolution:
+        """Return the plane, not converged if its sums or errors have left the range of doubles."""
+        std = np.atleast_2d(self.params_std_)[k]
+        known = np.isfinite(std) | (np.abs(self.unidentified_) > 0.0).any(axis=0)
+        if plane.dof <= 0 or not plane.converged or (np.isfinite(plane.chi2) and known.all()):
+            return plane
+        return replace(plane, outcome=Outcome.NOT_FINITE)
 
     # Using ---------------------------------------------------------------------------------------
 
@@ -362,6 +396,8 @@ class OrthogonalRegression(InversePrediction):
         covariance = np.stack([matrix @ c[definition] @ matrix.T for c in self._covariances])
         if self._method == "york":
             covariance = covariance * self._scales()[:, None, None]
+        published = np.reshape(self.params_cov_, covariance.shape)
+        covariance[~np.isfinite(published)] = published[~np.isfinite(published)]
         return covariance[0] if self._single else covariance
 
     def predict(
@@ -393,10 +429,14 @@ class OrthogonalRegression(InversePrediction):
             As in `WeightedLinearFit.predict`, with :math:`b^2\sigma_x^2` added for `sigma_x`.
         """
         answer = super().predict(X, return_std, return_cov)
-        if sigma_x is None or not (return_std or return_cov):
+        if sigma_x is None:
+            return answer
+        check_index("sigma_x", sigma_x, X, None)
+        n = len(answer[0] if return_std or return_cov else answer)
+        added = np.square(check_sigma_x(sigma_x, n, self.n_features_in_))
+        if not (return_std or return_cov):
             return answer
         mean, error = answer
-        added = np.square(check_sigma_x(sigma_x, len(mean), self.n_features_in_))
         added = added @ np.square(np.atleast_2d(self.coef_)).T  # (n, t)
         if return_std:
             return mean, np.sqrt(error**2 + (added[:, 0] if self._single else added))
@@ -437,14 +477,16 @@ class OrthogonalRegression(InversePrediction):
                 f"y. Got {self._method!r}."
             )
         data = self._validated_fit_data(X, y, None, sigma, False, False)
+        if not data.single:
+            raise ValueError("`y` must be one-dimensional. Got two dimensions.")
         corr: Any = None
         if self._method == "york":
             errors_x, corr = self._check_errors(X, y, data.X.shape, sigma_x, corr_xy)
             if errors_x is None or not data.noise.given:
                 raise ValueError('`sigma` and `sigma_x` must be given for "york". Got None.')
-            errors_y: Any = np.sqrt(data.noise.variance())
+            errors_y: Any = data.noise.sigma()
         else:
-            ratio = 1.0 if self._method == "major_axis" else self.error_ratio
+            ratio = self._error_ratio
             errors_x, errors_y = np.ones_like(data.X), float(np.sqrt(ratio))
         offsets = self._columns.offsets
         centre = np.zeros(data.X.shape[1]) if offsets is None else offsets[1:]
@@ -485,14 +527,19 @@ class OrthogonalRegression(InversePrediction):
         if sigma_x is None and corr_xy is None:
             return super().score(X, y, sample_weight, sigma=sigma)
         n, p = len(y), self.n_features_in_
-        if sigma is None or sigma_x is None:
+        if (sigma is None and sample_weight is None) or sigma_x is None:
             raise ValueError("`sigma` and `sigma_x` must be given together. Got one of them.")
         checked, corr = self._check_errors(X, y, (n, p), sigma_x, corr_xy)
         errors_x = cast(FloatArray, checked)
         n_targets = None if self._single else len(self.params_)
         noise = check_noise(sigma, sample_weight, n, n_targets, allow_covariance=False)
         check_index("sigma", sigma, X, y)
-        sigma_y = np.sqrt(np.broadcast_to(_as_column(noise.variance()), (n, n_targets or 1)))
+        if noise.kept is not None:
+            raise ValueError(
+                "`sample_weight` must be positive together with `sigma_x`. Got a zero; remove "
+                "such rows."
+            )
+        sigma_y = np.broadcast_to(_as_column(noise.sigma()), (n, n_targets or 1))
         slopes = np.atleast_2d(self.coef_).T  # (p, t)
         variance = sigma_y**2 + np.square(errors_x) @ np.square(slopes)
         if corr is not None:

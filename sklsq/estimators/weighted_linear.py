@@ -114,12 +114,6 @@ class WeightedLinearFit(LinearLeastSquares, InversePrediction):
     def _has_intercept(self) -> bool:  # type: ignore[override]
         return bool(self.fit_intercept)
 
-    def _publish_coef(self, intercept: bool) -> None:
-        super()._publish_coef(intercept)
-        if not intercept:
-            nothing: Any = 0.0 if self._single else np.zeros(len(self.params_))
-            self.intercept_ = self.intercept_std_ = nothing
-
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         if not self.fit_intercept:
             return CentredColumns(MatrixSource(self._feature_names()), None, np.zeros(X.shape[1]))

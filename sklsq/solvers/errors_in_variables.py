@@ -25,6 +25,10 @@ class Outcome(Enum):
         "The stated errors already explain the scatter, so that the intrinsic scatter is zero, "
         "at the boundary of what is possible. Check whether the errors are overestimated."
     )
+    EXACT = (
+        "The points lie on the line and no errors are stated, so that nothing tells the standard "
+        "errors. State the errors of the points."
+    )
     MAX_ITERATIONS = (
         "The minimum was not reached within the iterations allowed. Increase `max_iter`, or check "
         "the errors of x for points that have almost none."
@@ -56,7 +60,7 @@ class Outcome(Enum):
 
 
 _ANSWERS = frozenset({Outcome.CONVERGED, Outcome.CLOSED_FORM, Outcome.NO_SCATTER})
-_ANSWERS |= {Outcome.RANK_DEFICIENT}
+_ANSWERS |= {Outcome.RANK_DEFICIENT, Outcome.EXACT}
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,9 @@ class EIVSolution:
     ----------
     params : ndarray of shape (m,)
         Intercept, where one was fitted, then slopes. NaN or infinite where `outcome` says why.
-    covariances : mapping of str to ndarray of shape (m, m)
-        Covariance of `params` under each definition the solver documents; its default comes first.
+    determined : mapping of str to ndarray of shape (m, m)
+        Covariance of the determined combinations of `params`, under each definition the solver
+        documents; its default comes first.
     chi2 : float
         Weighted sum of squares at the minimum.
     n_samples : int
@@ -82,7 +87,7 @@ class EIVSolution:
     """
 
     params: FloatArray
-    covariances: Mapping[str, FloatArray]
+    determined: Mapping[str, FloatArray]
     chi2: float
     n_samples: int
     n_iter: int
@@ -98,6 +103,20 @@ class EIVSolution:
     def dof(self) -> int:
         """Degrees of freedom: points minus determined parameters."""
         return self.n_samples - self.rank
+
+    @property
+    def covariances(self) -> dict[str, FloatArray]:
+        """Covariances with infinite variance where a parameter is not determined."""
+        lost = (self.null_space != 0.0).any(axis=0) if self.null_space.size else None
+        marked = {name: np.array(c) for name, c in self.determined.items()}
+        if lost is not None:
+            for covariance in marked.values():
+                if np.isnan(covariance).all():
+                    continue  # there is no line to have errors
+                covariance[lost] = np.nan
+                covariance[:, lost] = np.nan
+                covariance[lost, lost] = np.inf
+        return marked
 
     @property
     def covariance(self) -> FloatArray:

@@ -80,15 +80,6 @@ class FeatureSpace:
     def _lost(self) -> bool:
         return self.null_space.size > 0
 
-    def lost(self, covariance: FloatArray) -> FloatArray:
-        """Return a covariance with infinite variance where a parameter is not determined."""
-        if self._lost:
-            lost = (self.null_space != 0.0).any(axis=0)
-            covariance[lost] = np.nan
-            covariance[:, lost] = np.nan
-            covariance[lost, lost] = np.inf
-        return covariance
-
 
 def feature_space(
     X: FloatArray, y: FloatArray, *, fit_intercept: bool, rcond: float | None = None

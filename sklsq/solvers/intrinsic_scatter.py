@@ -179,7 +179,8 @@ def _solved(
 
     smallest = largest * 1e-24 if some_exact else 0.0
     if not fit(smallest).converged or not excess(smallest) > 0.0:
-        return _published(fit(smallest), residuals, smallest, Outcome.NO_SCATTER)
+        outcome = Outcome.EXACT if some_exact else Outcome.NO_SCATTER
+        return _published(fit(smallest), residuals, smallest, outcome)
     while excess(largest) > 0.0:
         largest *= 4.0
     variance = float(brentq(excess, smallest, largest, xtol=1e-300, rtol=_TOLERANCE))

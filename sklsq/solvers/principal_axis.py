@@ -283,7 +283,8 @@ def _impossible(scatter: Scatter, *, undefined: bool, vertical: bool = False) ->
     """Return what can be said where there is no slope."""
     xx, yy = scatter.xx, scatter.yy
     m, n_samples = 1 + scatter.fit_intercept, scatter.x.shape[0]
-    covariances = {name: np.full((m, m), np.nan) for name in AXIS_DEFINITIONS}
+    names = (*AXIS_DEFINITIONS, "absolute")
+    covariances = {name: np.full((m, m), np.nan) for name in names}
     if not np.isfinite(xx + yy):
         outcome, params = Outcome.NOT_FINITE, [np.nan, np.nan]
     elif xx == 0.0 and yy == 0.0:
@@ -314,8 +315,8 @@ def _solution(
     uu, ue, ee, robust, jackknife = _residual_sums(scatter, slope, influence)
     nu = n_samples - 1 - scatter.fit_intercept
     A, B, C = influence.A, influence.B, influence.C
-    of_slope = 2.0 * (A * uu) ** 2 + B**2 * (uu * ee + ue**2) + 2.0 * (C * ee) ** 2
-    of_slope += 4.0 * ue * (A * B * uu + A * C * ue + B * C * ee)
+    of_slope = 2.0 * (A * uu) * (A * uu) + (B * uu) * (B * ee) + (B * ue) * (B * ue)
+    of_slope += 2.0 * (C * ee) * (C * ee) + 4.0 * ue * (A * B * uu + A * C * ue + B * C * ee)
     scale = 1.0 / nu if nu > 0 else np.nan
     covariances = {
         "normal": np.diag([ee / scatter.total, of_slope]) * scale,

@@ -214,7 +214,8 @@ def _in_units(cloud: Cloud, covariance: FloatArray, name: str) -> FloatArray:
     carry[1:, 1:] = space.basis
     carry[0, 1:] = -cloud.centre[:-1] @ space.basis
     kept = slice(1 - space.fit_intercept, None)
-    return space.lost(cloud.ratio * (carry @ covariance @ carry.T)[kept, kept])
+    in_units: FloatArray = cloud.ratio * (carry @ covariance @ carry.T)[kept, kept]
+    return in_units
 
 
 def _flat(cloud: Cloud) -> EIVSolution:

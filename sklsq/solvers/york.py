@@ -231,7 +231,7 @@ def _scaled(solution: EIVSolution, x: int, y: int, sigma: int) -> EIVSolution:
     return replace(
         solution,
         params=np.ldexp(solution.params, power),
-        covariances={k: np.ldexp(v, squared) for k, v in solution.covariances.items()},
+        determined={k: np.ldexp(v, squared) for k, v in solution.determined.items()},
         chi2=float(np.ldexp(solution.chi2, -2 * sigma)),
     )
 

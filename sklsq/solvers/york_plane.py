@@ -351,7 +351,8 @@ def _descend(
         step = _step(sums, space)
         if step is None or not np.isfinite(step).all():
             return PlaneDescent(plane, sums, n_iter, Outcome.NOT_FINITE)
-        size = float(np.max(np.abs(step[1:] * space.spread_x))) / space.spread_y
+        sizes = np.abs(np.append(step[0], step[1:] * space.spread_x))
+        size = float(sizes.max()) / space.spread_y
         slopes = float(np.max(np.abs(plane.slopes * space.spread_x))) / space.spread_y
         largest = max(slopes, 1.0)
         if largest > _STEEP:
@@ -409,7 +410,7 @@ def _published(descent: PlaneDescent, n_samples: int, space: FeatureSpace) -> EI
     covariances = {name: c[kept, kept] for name, c in _covariances(sums, space).items()}
     return EIVSolution(
         params[kept],
-        {name: space.lost(c) for name, c in covariances.items()},
+        covariances,
         sums.chi2,
         n_samples,
         descent.n_iter,
