@@ -1,0 +1,120 @@
+r"""Nonlinear least squares by Levenberg-Marquardt steps in a trust region.
+
+From a start the descent repeats: linearise, step (`sklsq.solvers.trust_region`), and compare the
+fall of the cost with the fall the linearised problem promised. A fall of more than a quarter keeps
+the radius of the region, more than three quarters doubles the step as radius, less shrinks it, a
+rise (or a model that is not finite there) sends the descent back. These are the rules of MINPACK's
+`lmder` (Moré 1978; Moré, Garbow & Hillstrom, ANL-80-74), and the iterations are as many.
+
+The descent ends differently. MINPACK stops when the cost changes by less than 1e-8 of itself, which
+in a narrow valley happens two digits from the start. Here the measure is the *offset*, the length
+of the Gauss-Newton step in standard errors,
+
+.. math:: \omega = \sqrt{\frac{\|Q^\mathsf{T}r\|^2 / k}{\|r\|^2/(n-k)}},
+
+(Bates & Watts, *Technometrics* 23 (1981) 179), which depends neither on units nor on the parameters
+chosen. Once it is small the steps go on undamped until the next one, by the rate at which they
+shrink, would be below 1e-11, or rounding lets them shrink no longer.
+
+With many rows the start comes from a descent on every so-manieth of them, and the others are
+visited block by block.
+
+A parameter on a bound whose gradient points outward is held there, and released when it turns.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+
+from sklsq._typing import FloatArray, IntArray
+from sklsq.solvers.batched_descent import minimise_batch
+from sklsq.solvers.blas import single_blas_thread
+from sklsq.solvers.descent import Descent
+from sklsq.solvers.linearisation import is_blocked
+from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
+
+__all__ = ["minimise"]
+
+_THREADED = 4_000  # entries of J from which on BLAS may start threads, which wait for each other
+_SUBSAMPLES = 32  # of a blocked problem, one of which finds the start
+_MIN_SUBSAMPLE = 4_096
+_OF_MANY_ROWS = Tolerances(gtol=1e-6, left=1e-9)  # whose standard errors are small
+_ROUGHLY = Tolerances(gtol=0.05, polish=False)  # a subsample's minimum is off by its own errors
+
+
+def minimise(
+    problem: NonlinearProblem,
+    start: FloatArray,
+    *,
+    curves: IntArray | None = None,
+    max_iter: int = 1_000,
+    tolerances: Tolerances | None = None,
+) -> Minima:
+    """Return the minima that descents from B starts lead to.
+
+    Parameters
+    ----------
+    problem : NonlinearProblem
+        Model and data.
+    start : ndarray of shape (B, k)
+        Starts; moved into the bounds.
+    curves : ndarray of int of shape (B,), optional
+        The curve each start belongs to; 0, 1, 2… by default.
+    max_iter : int
+        Most steps of a descent.
+    tolerances : Tolerances, optional
+        When a descent ends; a pass earlier by default where there are many rows, whose standard
+        errors are small.
+
+    Returns
+    -------
+    Minima
+    """
+    tolerances = Tolerances() if tolerances is None else tolerances
+    if is_blocked(problem) and tolerances == Tolerances():
+        tolerances = _OF_MANY_ROWS
+    curves = np.arange(len(start)) if curves is None else curves
+    start = np.clip(start, *problem.box) if problem.bounded else np.array(start, dtype=float)
+    small = problem.n_rows * problem.n_params < _THREADED
+    with np.errstate(all="ignore"), nullcontext() if small else single_blas_thread():
+        if len(start) > 1 and not is_blocked(problem):
+            return minimise_batch(problem, start, curves, max_iter, tolerances)
+        parts = [
+            _single(problem, start[b : b + 1], curves[b : b + 1], max_iter, tolerances)
+            for b in range(len(start))
+        ]
+    return parts[0] if len(parts) == 1 else _stacked(parts)
+
+
+def _single(
+    problem: NonlinearProblem,
+    start: FloatArray,
+    curve: IntArray,
+    max_iter: int,
+    tolerances: Tolerances,
+) -> Minima:
+    """Return the minimum of one descent."""
+    if is_blocked(problem):
+        guide = _of_subsample(problem, start, curve, max_iter)
+        if guide.converged[0]:
+            minimum = Descent(problem, guide.params, curve, max_iter, tolerances).run()
+            if minimum.converged[0]:
+                return minimum
+    return Descent(problem, start, curve, max_iter, tolerances).run()
+
+
+def _of_subsample(
+    problem: NonlinearProblem, start: FloatArray, curve: IntArray, max_iter: int
+) -> Minima:
+    """Return the rough minimum of every so-manieth row: most of the way at little cost."""
+    assert problem.take is not None
+    every = max(min(_SUBSAMPLES, problem.n_rows // _MIN_SUBSAMPLE), 1)
+    part = problem.take(slice(0, problem.n_rows, every))
+    return _single(part, start, curve, max_iter, _ROUGHLY)
+
+
+def _stacked(parts: list[Minima]) -> Minima:
+    names = Minima.__dataclass_fields__
+    return Minima(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

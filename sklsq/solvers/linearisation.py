@@ -1,0 +1,175 @@
+r"""The linearised problem at one point, from all rows at once or block by block.
+
+A descent needs the Gram matrix :math:`JJ^\mathsf{T}` and the gradient :math:`Jr` (J is stored k ×
+n), whose rounding only bends the path. The end of the descent, the standard errors and
+ill-conditioned problems need the triangular factor :math:`J^\mathsf{T} = QR`, :math:`z =
+Q^\mathsf{T}r`, which keeps the digits that :math:`R^\mathsf{T}R` would square away.
+
+Few rows are held, and factorised by Householder QR when asked. Many rows are never held: blocks
+that fit the cache add up to the Gram matrix, whose Cholesky factor :math:`R_0` guides a second pass
+over :math:`R_0^{-\mathsf{T}}J`. That one is well conditioned, so that its own Cholesky factor
+:math:`R_1` is accurate, and :math:`R = R_1R_0` (see `sklsq.solvers.triangular`). Where
+:math:`R_0` does not exist the blocks are merged by QR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sklsq._typing import FloatArray, IntArray
+from sklsq.solvers.nonlinear_problem import NonlinearProblem
+
+__all__ = ["Linearisation", "cost_at", "linearise_at"]
+
+_HELD_ROWS = 30_000
+_BLOCK_ROWS = 16_384
+_CHEAP_QR = 8_000  # entries of J
+_GUIDABLE = 1e-12  # smallest to largest pivot of a Gram matrix worth guiding with
+_SAFE = 1e-4  # the same, of a Gram matrix that needs no guide: it loses four digits of sixteen
+_WELL_CONDITIONED = 0.1  # the same, of a guided one
+
+
+class Linearisation(Protocol):
+    """Cost, Gram matrix and gradient of one point, and on request the triangular factor."""
+
+    cost: float
+    chi2: float
+    gram: FloatArray
+    norms: FloatArray  # of the rows of J; not finite where any of J is not
+    gradient: FloatArray
+
+    def triangle(self) -> tuple[FloatArray, FloatArray]:
+        """Return R (k, k) and z (k,)."""
+
+
+def is_blocked(problem: NonlinearProblem) -> bool:
+    """Whether the rows are visited block by block."""
+    return problem.take is not None and problem.n_rows > _HELD_ROWS
+
+
+def cost_at(problem: NonlinearProblem, params: FloatArray, curve: IntArray) -> float:
+    """Return the cost of one point (1, k)."""
+    if is_blocked(problem):
+        return float(sum(part.costs(params, curve)[0] for part in _blocks(problem)))
+    return float(problem.costs(params, curve)[0])
+
+
+def linearise_at(problem: NonlinearProblem, params: FloatArray, curve: IntArray) -> Linearisation:
+    """Linearise a problem at one point (1, k)."""
+    kind = _Blocked if is_blocked(problem) else _Held
+    return kind(problem, params, curve)
+
+
+class _Held:
+    __slots__ = ("J", "chi2", "cost", "gradient", "gram", "norms", "r")
+
+    def __init__(self, problem: NonlinearProblem, params: FloatArray, curve: IntArray) -> None:
+        r, J = problem.linearise(params, curve)
+        if problem.loss == "linear":
+            self.r, self.J = r[0], J[0]
+            self.chi2 = float(self.r @ self.r)
+            self.cost = 0.5 * self.chi2
+        else:
+            self.cost, self.chi2 = float(problem.cost_of(r)[0]), float(r[0] @ r[0])
+            r, J = problem.weighted(r, J)
+            self.r, self.J = r[0], J[0]
+        self.gram: FloatArray = self.J @ self.J.T
+        self.norms: FloatArray = np.sqrt(self.gram.diagonal())
+        self.gradient: FloatArray = self.J @ self.r
+
+    def triangle(self) -> tuple[FloatArray, FloatArray]:
+        k = len(self.J)
+        if self.J.size > _CHEAP_QR and self.norms.all():
+            factor = _cholesky(self.gram, self.norms, _SAFE)
+            if factor is not None:
+                return factor, np.linalg.solve(factor.T, self.gradient)
+        return _split(np.concatenate((self.J, self.r[None])).T, k)
+
+
+@dataclass(init=False)
+class _Blocked:
+    cost: float
+    chi2: float
+    gram: FloatArray
+    norms: FloatArray
+    gradient: FloatArray
+
+    def __init__(self, problem: NonlinearProblem, params: FloatArray, curve: IntArray) -> None:
+        self._problem, self._params, self._curve = problem, params, curve
+        k = problem.n_params
+        self.cost, self.chi2 = 0.0, 0.0
+        self.gram, self.gradient = np.zeros((k, k)), np.zeros(k)
+        for part in _blocks(problem):
+            r, J = part.linearise(params, curve)
+            self.chi2 += float(r[0] @ r[0])
+            self.cost += float(part.cost_of(r)[0])
+            r, J = part.weighted(r, J)
+            self.gram += J[0] @ J[0].T
+            self.gradient += J[0] @ r[0]
+        self.norms = np.sqrt(self.gram.diagonal())
+
+    def triangle(self) -> tuple[FloatArray, FloatArray]:
+        guide = _cholesky(self.gram, self.norms, _GUIDABLE) if self.norms.all() else None
+        if guide is None:
+            return self._merged()
+        if (guide.diagonal() / self.norms).min() ** 2 > _SAFE:
+            return guide, np.linalg.solve(guide.T, self.gradient)
+        return self._guided(guide)
+
+    def _guided(self, guide: FloatArray) -> tuple[FloatArray, FloatArray]:
+        k = len(guide)
+        inverse_transposed = np.linalg.inv(guide).T.copy()
+        gram, right = np.zeros((k, k)), np.zeros(k)
+        for r, J in self._weighted_blocks():
+            Z = inverse_transposed @ J
+            gram += Z @ Z.T
+            right += Z @ r
+        factor = _cholesky(gram, np.sqrt(gram.diagonal()), _WELL_CONDITIONED)
+        if factor is None:
+            return self._merged()
+        return factor @ guide, np.linalg.solve(factor.T, right)
+
+    def _merged(self) -> tuple[FloatArray, FloatArray]:
+        k = len(self.gradient)
+        R: FloatArray = np.zeros((k, k))
+        z: FloatArray = np.zeros(k)
+        for r, J in self._weighted_blocks():
+            above = np.concatenate((R, z[:, None]), axis=1)
+            R, z = _split(np.concatenate((above, np.concatenate((J, r[None])).T)), k)
+        return R, z
+
+    def _weighted_blocks(self) -> Iterator[tuple[FloatArray, FloatArray]]:
+        for part in _blocks(self._problem):
+            r, J = part.weighted(*part.linearise(self._params, self._curve))
+            yield r[0], J[0]
+
+
+def _blocks(problem: NonlinearProblem) -> Iterator[NonlinearProblem]:
+    assert problem.take is not None
+    for first in range(0, problem.n_rows, _BLOCK_ROWS):
+        yield problem.take(slice(first, min(first + _BLOCK_ROWS, problem.n_rows)))
+
+
+def _split(rows: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return R and z of ``[A | r]``."""
+    triangle: FloatArray = np.asarray(np.linalg.qr(rows, mode="r"))
+    if len(triangle) < k:
+        triangle = np.concatenate((triangle, np.zeros((k - len(triangle), k + 1))))
+    return triangle[:k, :k], triangle[:k, k]
+
+
+def _cholesky(gram: FloatArray, norms: FloatArray, least: float) -> FloatArray | None:
+    """Return the upper factor; None where its scaled pivots fall below `least`."""
+    try:
+        lower = np.linalg.cholesky(gram / norms / norms[:, None])
+    except np.linalg.LinAlgError:
+        return None
+    pivots = lower.diagonal()
+    if not pivots.min() ** 2 > least:
+        return None
+    factor: FloatArray = lower.T * norms
+    return factor

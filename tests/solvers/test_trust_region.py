@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from sklsq.solvers.batched_steps import quadratics
+from sklsq.solvers.nonlinear_problem import NonlinearProblem
+from sklsq.solvers.trust_region import (
+    bounded_step,
+    next_radius,
+    spectrum_of_gram,
+    spectrum_of_triangle,
+)
+
+RCOND = 1e-13
+
+
+def _linear(seed=0, n=20, k=4, repeated=False):
+    rng = np.random.default_rng(seed)
+    A, r = rng.normal(size=(n, k)), rng.normal(size=n)
+    if repeated:
+        A[:, -1] = A[:, 0]
+    return A, r
+
+
+def _factor(A, r):
+    triangle = np.linalg.qr(np.column_stack([A, r]), mode="r")
+    k = A.shape[1]
+    return triangle[:k, :k], triangle[:k, k]
+
+
+def _spectra(A, r):
+    D = np.linalg.norm(A, axis=0)
+    return D, [
+        spectrum_of_gram(A.T @ A, A.T @ r, D),
+        spectrum_of_triangle(*_factor(A, r), D, RCOND),
+    ]
+
+
+def test_undamped_step_is_least_squares():
+    A, r = _linear()
+    expected, *_ = np.linalg.lstsq(A, r, rcond=None)
+    for spectrum in _spectra(A, r)[1]:
+        np.testing.assert_allclose(spectrum.change(spectrum.gauss_newton()), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("radius", [1e-6, 0.03, 0.3])
+def test_damped_step_has_the_length_of_the_radius(radius):
+    A, r = _linear()
+    D, spectra = _spectra(A, r)
+    for spectrum in spectra:
+        t = spectrum.damped(radius)
+        step = spectrum.change(t)
+        assert np.linalg.norm(D * step) == pytest.approx(radius, rel=0.1)
+        left = A.T @ (r - A @ step) / D**2  # the gradient left is along the step
+        assert left @ step == pytest.approx(np.linalg.norm(left) * np.linalg.norm(step))
+        fall = 0.5 * (r @ r - np.sum((r - A @ step) ** 2))
+        assert spectrum.reduction(t) == pytest.approx(fall, rel=1e-6)
+
+
+def test_repeated_columns_share_the_step():
+    A, r = _linear(repeated=True)
+    _, (of_gram, of_triangle) = _spectra(A, r)
+    assert of_gram is None
+    step = of_triangle.change(of_triangle.gauss_newton())
+    np.testing.assert_allclose(step, np.linalg.pinv(A) @ r, rtol=1e-10)
+
+
+def test_bounded_step_is_the_minimum_in_the_box():
+    A, r = _linear(seed=3)
+    R, z = _factor(A, r)
+    free_step, *_ = np.linalg.lstsq(A, r, rcond=None)
+    upper = np.where(np.arange(4) == 0, 0.5 * free_step, np.inf)
+    upper[0] = 0.5 * free_step[0] if free_step[0] > 0 else np.inf
+    lower = np.full(4, -np.inf)
+    if free_step[0] <= 0:
+        lower[0] = 0.5 * free_step[0]
+    step, promised, undamped = bounded_step(
+        R, z, np.ones(4), np.inf, (lower, upper), np.ones(4, dtype=bool), RCOND
+    )
+    others, *_ = np.linalg.lstsq(A[:, 1:], r - A[:, 0] * 0.5 * free_step[0], rcond=None)
+    np.testing.assert_allclose(step, [0.5 * free_step[0], *others], rtol=1e-10)
+    assert undamped
+    assert promised == pytest.approx(0.5 * (r @ r - np.sum((r - A @ step) ** 2)))
+
+
+def test_radius_follows_the_gain():
+    assert next_radius(1.0, 0.8, 0.9, 1.0, -0.4, False) == 1.6
+    assert next_radius(1.0, 0.8, 0.5, 1.0, -0.4, False) == 1.0
+    assert next_radius(1.0, 0.8, 0.1, 1.0, -0.1, False) == 0.5
+    assert next_radius(1.0, 0.8, -1.0, 1.0, 1.0, False) == 0.25
+    assert next_radius(1.0, 0.8, -1.0, 1.0, np.inf, False) == 0.1
+    assert next_radius(1.0, 0.8, np.nan, 1.0, np.nan, False) == 0.1
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("radius", [np.inf, 0.3])
+def test_stacked_steps_are_the_single_ones(repeated, radius):
+    pairs = [_linear(seed, repeated=repeated) for seed in range(5)]
+    J = np.stack([A.T for A, _ in pairs])
+    r = np.stack([r for _, r in pairs])
+    problem = NonlinearProblem(lambda p, c: r[c], lambda p, c: (r[c], J[c]), 4, 20)
+    gram, gradient = J @ J.swapaxes(1, 2), np.einsum("bkn,bn->bk", J, r)
+    D = np.sqrt(np.einsum("bii->bi", gram))
+    points = np.zeros((5, 4)), np.arange(5)
+    model = quadratics(problem, points, gram, gradient, D, None)
+    assert len(model.spectral) == (5 if repeated else 0)
+    u = model.newton() if radius == np.inf else model.damped(np.full(5, radius), np.arange(5))
+    for i, (A, b) in enumerate(pairs):
+        spectrum = spectrum_of_triangle(*_factor(A, b), D[i], RCOND)
+        t = spectrum.gauss_newton() if radius == np.inf else spectrum.damped(radius)
+        np.testing.assert_allclose(u[i] / D[i], spectrum.change(t), rtol=1e-3)
+        assert model.reduction(u)[i] == pytest.approx(spectrum.reduction(t), rel=1e-3)
