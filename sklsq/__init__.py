@@ -4,36 +4,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklsq import basis, datasets
+    from sklsq import basis, datasets, models
     from sklsq.display import FitDisplay
     from sklsq.estimators.design_matrix import DesignMatrixRegressor
+    from sklsq.estimators.nonlinear import NonlinearLSQ
     from sklsq.estimators.orthogonal import OrthogonalRegression
     from sklsq.estimators.weighted_linear import WeightedLinearFit
-    from sklsq.exceptions import DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning
+    from sklsq.exceptions import (
+        BoundWarning,
+        DegreesOfFreedomWarning,
+        RankWarning,
+        UnweightedScoreWarning,
+    )
 
 __all__ = [
+    "BoundWarning",
     "DegreesOfFreedomWarning",
     "DesignMatrixRegressor",
     "FitDisplay",
+    "NonlinearLSQ",
     "OrthogonalRegression",
     "RankWarning",
     "UnweightedScoreWarning",
     "WeightedLinearFit",
     "basis",
     "datasets",
+    "models",
 ]
 
 # Where each name lives. Imported when first asked for: `import sklsq` itself costs next to nothing.
 _HOMES = {
+    "BoundWarning": "exceptions",
     "DegreesOfFreedomWarning": "exceptions",
     "DesignMatrixRegressor": "estimators.design_matrix",
     "FitDisplay": "display",
+    "NonlinearLSQ": "estimators.nonlinear",
     "OrthogonalRegression": "estimators.orthogonal",
     "RankWarning": "exceptions",
     "UnweightedScoreWarning": "exceptions",
     "WeightedLinearFit": "estimators.weighted_linear",
     "basis": None,
     "datasets": None,
+    "models": None,
 }
 
 

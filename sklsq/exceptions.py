@@ -1,6 +1,22 @@
 """Warnings that say what the data of a fit could not tell."""
 
-__all__ = ["DegreesOfFreedomWarning", "RankWarning", "UnweightedScoreWarning"]
+__all__ = [
+    "BoundWarning",
+    "DegreesOfFreedomWarning",
+    "RankWarning",
+    "UnweightedScoreWarning",
+]
+
+
+class BoundWarning(UserWarning):
+    """A parameter of a nonlinear fit ended on one of its bounds.
+
+    Raised by ``fit``; the message names the parameters. Such a parameter is held by the bound, not
+    by the data: its standard deviation is NaN, and those of the others are for that value of it.
+
+    What to do: widen the bound if it is not a hard limit of nature; else report the bound, and find
+    limits by a profile of χ².
+    """
 
 
 class RankWarning(UserWarning):

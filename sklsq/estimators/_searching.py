@@ -1,0 +1,199 @@
+"""Where a nonlinear fit begins: the starts a user gives, and those that are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklsq._typing import BoolArray, FloatArray, IntArray
+from sklsq.estimators._curves import Curves
+from sklsq.models import generic_candidates, linear_parameters
+from sklsq.solvers.levenberg_marquardt import minimise
+from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
+from sklsq.solvers.starts import anneal, chosen, grid, multistart, search, search_each
+from sklsq.solvers.variable_projection import minimise_separable
+
+__all__ = ["STARTS", "Search", "given_start", "together"]
+
+STARTS = ("auto", "p0", "grid", "multistart", "anneal")
+
+
+def given_start(p0: Any, names: tuple[str, ...]) -> FloatArray | None:
+    """Return the start a user gives as an array (m,), NaN for parameters it leaves open.
+
+    Parameters
+    ----------
+    p0 : None, mapping of str to float, or array_like of shape (m,)
+    names : tuple of str
+        The m parameters.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, the length is not m, or a value is not a finite number.
+    """
+    if p0 is None:
+        return None
+    start = np.full(len(names), np.nan)
+    if isinstance(p0, Mapping):
+        for name, value in p0.items():
+            if name not in names:
+                raise ValueError(
+                    f"`p0` must name parameters of the model: {', '.join(names)}. Got {name!r}."
+                )
+            start[names.index(name)] = value
+            if not np.isfinite(start[names.index(name)]):
+                raise ValueError(f"`p0` of {name!r} must be a finite number. Got {value!r}.")
+        return start
+    start = np.asarray(p0, dtype=np.float64).ravel()
+    if len(start) != len(names):
+        raise ValueError(
+            f"`p0` must have one value for each of the {len(names)} parameters "
+            f"{', '.join(names)}. Got {len(start)} values."
+        )
+    if not np.isfinite(start).all():
+        raise ValueError(f"`p0` must hold finite numbers. Got {start.tolist()}.")
+    return start
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the minima of some curves are looked for.
+
+    Parameters
+    ----------
+    curves : Curves
+        Data and model.
+    problem : NonlinearProblem
+        Of these curves.
+    strategy : str
+        One of `STARTS`.
+    n_starts : int
+        Number of candidates.
+    rng : numpy.random.Generator
+        Source of randomness.
+    max_iter : int
+    tolerances : Tolerances
+    """
+
+    curves: Curves
+    problem: NonlinearProblem
+    strategy: str
+    n_starts: int
+    rng: np.random.Generator
+    max_iter: int
+    tolerances: Tolerances
+
+    def run(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:
+        """Return the best minimum of each curve, all minima found of the first, and its ties.
+
+        Parameters
+        ----------
+        start : ndarray of shape (k,) or None
+            The user's, in the free parameters, NaN where it leaves one open.
+        which : ndarray of int of shape (t,)
+            The curves.
+        """
+        complete = start is not None and bool(np.isfinite(start).all())
+        if complete and self.strategy in ("auto", "p0"):
+            begin = np.repeat(np.asarray(start)[None], len(which), axis=0)
+            minima = self._descend(begin, which)
+            lost = ~minima.converged
+            if self.strategy == "p0" or not lost.any():
+                return minima, minima, np.zeros(len(which), dtype=bool)
+            found, every, tied = self._look(start, which[lost])
+            better = found.converged | (found.cost < minima.cost[lost])
+            rows = np.arange(len(which))
+            rows[np.flatnonzero(lost)[better]] = len(which) + np.flatnonzero(better)
+            best = chosen(together([minima, found]), rows)
+            return (best, every, tied) if len(which) == 1 else (best, best, np.zeros(0, dtype=bool))
+        return self._look(start, which)
+
+    def _descend(self, start: FloatArray, which: IntArray) -> Minima:
+        return minimise(
+            self.problem,
+            start,
+            curves=which,
+            max_iter=self.max_iter,
+            tolerances=self.tolerances,
+        )
+
+    def _look(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:
+        """Return minima reached from candidates."""
+        candidates = self._candidates(start, which)
+        linear = self._linear(candidates)
+        options: Any = {
+            "linear": linear,
+            "max_iter": self.max_iter,
+            "tolerances": self.tolerances,
+        }
+        if linear.all():
+            begin = np.repeat(candidates[:1], len(which), axis=0)
+            minima = minimise_separable(self.problem, begin, curves=which, **options)
+            return minima, minima, np.zeros(len(which), dtype=bool)
+        if len(which) == 1:
+            if self.strategy == "anneal":
+                box = self._box(candidates)
+                best = anneal(self.problem, box, self.rng, linear=linear, curve=int(which[0]))
+                candidates = np.concatenate([best, candidates[:8]])
+            found = search(self.problem, candidates, curve=int(which[0]), **options)
+            return found.best, found.minima, found.tied
+        minima = search_each(self.problem, candidates, which, **options)
+        return minima, minima, np.zeros(len(which), dtype=bool)
+
+    def _linear(self, candidates: FloatArray) -> BoolArray:
+        """Return the free parameters (k,) that enter linearly; none under ties or a robust loss."""
+        space = self.curves.space
+        if space.tied or self.problem.loss != "linear":
+            return np.zeros(len(space.free), dtype=bool)
+        samples = space.expand(candidates[: min(len(candidates), 12)])
+        linear: BoolArray = linear_parameters(self.curves.model, self.curves.X, samples)[space.free]
+        lower, upper = space.box
+        linear &= np.isinf(lower) & np.isinf(upper)
+        return linear
+
+    def _candidates(self, start: FloatArray | None, which: IntArray) -> FloatArray:
+        """Return candidates (S, k), first those that know most."""
+        curves, k = self.curves, len(self.curves.space.free)
+        y = curves.Y[which].mean(axis=0) if len(which) > 1 else curves.Y[which[0]]
+        X = curves.X
+        generic = generic_candidates(X, y, k, self.rng, self.n_starts)
+        if self.strategy in ("grid", "multistart"):
+            lower, upper = self._box(generic)
+            if self.strategy == "grid":
+                generic = grid(lower, upper, self.n_starts)
+            else:
+                generic = multistart(lower, upper, self.n_starts, self.rng)
+        known = curves.model.candidates(X, y) if self.strategy == "auto" else None
+        parts = [generic] if known is None else [known[:, curves.space.free], generic]
+        candidates = np.concatenate(parts)
+        if start is not None:
+            given = np.isfinite(start)
+            candidates[:, given] = np.where(
+                self._near(len(candidates))[:, None], start[given], candidates[:, given]
+            )
+        inside: FloatArray = np.clip(candidates, *curves.space.box)
+        return inside
+
+    def _near(self, n: int) -> BoolArray:
+        """Return which candidates take over what the user gave: every other one."""
+        return np.arange(n) % 2 == 0
+
+    def _box(self, candidates: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return a finite box: the bounds, or the middle nine tenths of generic candidates."""
+        lower, upper = self.curves.space.box
+        low, high = np.quantile(candidates, [0.05, 0.95], axis=0)
+        low, high = (
+            np.where(np.isfinite(lower), lower, low),
+            np.where(np.isfinite(upper), upper, high),
+        )
+        return low, np.where(high > low, high, low + 1.0)
+
+
+def together(parts: list[Minima]) -> Minima:
+    """Return the minima of several parts as one."""
+    names = Minima.__dataclass_fields__
+    return Minima(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

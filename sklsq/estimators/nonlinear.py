@@ -1,0 +1,537 @@
+"""Nonlinear least squares: any model y = f(x; parameters), with errors, and without a start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self, cast
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from sklsq._typing import BoolArray, FloatArray, IntArray
+from sklsq.estimators._base import LeastSquaresRegressor
+from sklsq.estimators._curves import Curves
+from sklsq.estimators._distances import by_distance
+from sklsq.estimators._nonlinear_errors import parameter_errors
+from sklsq.estimators._parameter_space import ParameterSpace, parameter_space
+from sklsq.estimators._searching import STARTS, Search, given_start, together
+from sklsq.exceptions import BoundWarning, RankWarning
+from sklsq.models import Model, bind, formula_model
+from sklsq.noise import Noise, check_index, check_sigma_x
+from sklsq.solvers.nonlinear_problem import Minima, Outcome, Tolerances
+from sklsq.solvers.robust_loss import LOSSES
+from sklsq.solvers.singular import describe
+
+__all__ = ["NonlinearLSQ"]
+
+
+class NonlinearLSQ(LeastSquaresRegressor):
+    r"""Nonlinear least squares with errors.
+
+    Minimises :math:`\chi^2 = \sum_i ((y_i - f(x_i; p))/\sigma_i)^2` over the parameters p, from
+    starts that it finds itself unless they are given.
+
+    Parameters
+    ----------
+    model : str, callable, or object of `sklsq.models`
+        The function f. A formula such as ``"a + b*exp(-((x - c)/d)**2)"``: names of columns are
+        features (without column names ``x``, or ``x0``, ``x1``…), the others parameters in order of
+        first appearance. A callable: ``f(x, a, b)``, features first, parameters by name.
+    p0 : dict, array_like, callable, or None, default=None
+        Starting values; a callable ``p0(X, y)`` returns them. None: they are found.
+    features : list of str, int, "all" or None, default=None
+        Leading arguments of a callable that are features (columns of a DataFrame by these names);
+        "all" passes the matrix (n, p).
+    bounds : dict of (lower, upper), or pair of arrays, default=None
+        Bounds; None or infinity for none.
+    fixed : dict of float, default=None
+        Parameters that are held.
+    tied : dict of str, default=None
+        Parameters that are formulas of others, ``{"b": "2*a"}``.
+    priors : dict of (mean, std), default=None
+        What is known of parameters beforehand; each is one more term of χ².
+    jac : {"auto", "dual", "cs", "2-point", "3-point"} or callable, default="auto"
+        Derivatives of a callable: dual numbers (exact), complex step, differences, or a function
+        returning (n, m). Those of formulas and ready-made models are always exact.
+    loss : {"linear", "soft_l1", "huber", "cauchy", "arctan"}, default="linear"
+        What is summed over the whitened residuals; all but the first resist outliers.
+    f_scale : float, default=1.0
+        Whitened residual from which a robust loss takes effect.
+    start : {"auto", "p0", "grid", "multistart", "anneal"}, default="auto"
+        "auto": `p0` first, if given; then guesses of the model and candidates on the scales of the
+        data, the nonlinear parameters alone, all at once. "p0": nothing else. "grid", "multistart":
+        within the bounds, or the natural scales; "anneal": dual annealing.
+    n_starts : int, default=400
+        Number of candidates.
+    max_iter : int, default=200
+        Largest number of steps from one start.
+    ftol, xtol, gtol : float
+        Relative decrease of the cost and relative step below which a descent is given up, and the
+        step in standard errors from which on it is only polished.
+    absolute_sigma : bool or "auto", default="auto"
+        Whether the standard errors follow from sigma as given (True), or are scaled by the scatter
+        (False). "auto" is True if sigma or sample_weight is given to `fit`.
+    random_state : int, RandomState or None, default=None
+        Seed of the candidates; None is as good as 0: fits are repeatable.
+    n_jobs : int or None, default=None
+        Threads over which many curves are spread.
+    verbose : int, default=0
+        1 prints what the search found.
+
+    Attributes
+    ----------
+    params_, params_cov_, params_std_, param_names_ : ndarray, list of str
+        All parameters, fixed and tied ones included; also as `coef_`, `coef_cov_`, `coef_std_`.
+    params_corr_ : ndarray of shape (m, m) or (t, m, m)
+        Correlations of the parameters.
+    chi2_, dof_, reduced_chi2_, p_value_ : float, int, float, float, or ndarray of shape (t,)
+        χ², priors included; data and priors less determined free parameters; their ratio; and the
+        probability of a larger χ² (NaN without sigma).
+    converged_, status_, n_iter_ : bool, str, int, or ndarray of shape (t,)
+        Whether a minimum was found, how it ended in a sentence, and the steps taken.
+    starts_ : DataFrame
+        The different minima found: `chi2`, the parameters, and whether it ties with the best.
+    at_bound_ : ndarray of bool of shape (m,) or (t, m)
+        Parameters held by a bound; their standard deviation is NaN.
+    rank_, unidentified_
+        Number of determined free parameters, and the combinations (q, m) that are not.
+    model_ : Model
+        The model that was fitted.
+    absolute_sigma_ : bool
+        Which convention the errors follow.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    References
+    ----------
+    Moré, J. J. (1978), in *Numerical Analysis*, Lecture Notes in Mathematics 630, 105.
+    Golub, G. & Pereyra, V. (2003), Inverse Problems 19, R1.
+    Glover, D. M., Jenkins, W. J. & Doney, S. C., *Modeling Methods for Marine Science*, 3.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklsq import NonlinearLSQ
+    >>> x = np.linspace(0.0, 10.0, 41)[:, None]
+    >>> y = 0.5 + 10.0 * np.exp(-(((x[:, 0] - 4.5) / 1.0) ** 2))
+    >>> fit = NonlinearLSQ("p1 + p2*exp(-((x - p3)/p4)**2)").fit(x, y, sigma=0.1)
+    >>> fit.params_.round(6)
+    array([ 0.5, 10. ,  4.5,  1. ])
+    """
+
+    __metadata_request__fit: ClassVar = {"sigma": True, "sigma_x": True}
+
+    def __init__(
+        self,
+        model: Any,
+        p0: Any = None,
+        *,
+        features: Sequence[str] | int | Literal["all"] | None = None,
+        bounds: Any = None,
+        fixed: Any = None,
+        tied: Any = None,
+        priors: Any = None,
+        jac: Any = "auto",
+        loss: str = "linear",
+        f_scale: float = 1.0,
+        start: str = "auto",
+        n_starts: int = 400,
+        max_iter: int = 200,
+        ftol: float = 1e-15,
+        xtol: float = 1e-15,
+        gtol: float = 1e-7,
+        absolute_sigma: bool | Literal["auto"] = "auto",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.p0 = p0
+        self.features = features
+        self.bounds = bounds
+        self.fixed = fixed
+        self.tied = tied
+        self.priors = priors
+        self.jac = jac
+        self.loss = loss
+        self.f_scale = f_scale
+        self.start = start
+        self.n_starts = n_starts
+        self.max_iter = max_iter
+        self.ftol = ftol
+        self.xtol = xtol
+        self.gtol = gtol
+        self.absolute_sigma = absolute_sigma
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    # Fitting -------------------------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None, sigma_x: Any = None
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        y : array_like of shape (n,) or (n, t)
+            Measured values; t curves at once, each with parameters of its own, NaN for a missing
+            point of a curve.
+        sample_weight : float or array_like of shape (n,) or (n, t), optional
+            1/σ²; zero removes a point.
+        sigma : float or array_like of shape (n,), (n, t) or (n, n), optional
+            Standard deviations of y; for a one-dimensional y also its covariance matrix.
+        sigma_x : float or array_like of shape (1, p), (n,) if p = 1, or (n, p), optional
+            Standard deviations of the features: the fit is by orthogonal distance (`odrpack`).
+
+        Returns
+        -------
+        self : NonlinearLSQ
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data, or an option, are not as described.
+        ImportError
+            If `sigma_x` is given and odrpack is not installed.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If no minimum was found, with the cause and a remedy.
+        RankWarning, BoundWarning, DegreesOfFreedomWarning
+            If parameters cannot be told apart, end at a bound, or leave no degrees of freedom.
+        """
+        self._forget()
+        self._check_options()
+        X, Y, noise, single, missing = self._check_data(X, y, sample_weight, sigma)
+        p0 = self.p0(X, Y[:, 0] if single else Y) if callable(self.p0) else self.p0
+        self.model_ = self._bound_model(X, p0)
+        X = self._used_features(X)
+        space = parameter_space(
+            self.model_.parameter_names,
+            bounds=self.bounds,
+            fixed=self.fixed,
+            tied=self.tied,
+            priors=self.priors,
+        )
+        start = given_start(p0, space.names)
+        if start is None and self.start == "p0":
+            raise ValueError('`p0` must be given for start="p0". Got None.')
+        curves, counts = self._curves(space, X, Y, noise, missing)
+        minima, every, tied = self._minimise(curves, start)
+        if sigma_x is not None:
+            minima = self._by_distance(curves, minima, check_sigma_x(sigma_x, *X.shape))
+        self._publish_minima(curves, minima, counts, noise, single)
+        self._publish_starts(space, every, tied)
+        return self
+
+    def _forget(self) -> None:
+        for name in ("_sigma_given", "_space", "_root", "model_", "starts_"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _check_options(self) -> None:
+        for name, allowed in (("start", STARTS), ("loss", ("linear", *LOSSES))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(dict.fromkeys(allowed))}. "
+                    f"Got {getattr(self, name)!r}."
+                )
+        if not self.f_scale > 0.0:
+            raise ValueError(f"`f_scale` must be positive. Got {self.f_scale!r}.")
+        for name in ("n_starts", "max_iter"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Got {value!r}.")
+
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: Any, sigma: Any
+    ) -> tuple[FloatArray, FloatArray, Noise, bool, BoolArray | None]:
+        """Return X, Y (n, t), noise, whether y was one-dimensional, and the points missing."""
+        plain = self._plain_fit_data(X, y, sample_weight, sigma, True)
+        if plain is not None and np.isfinite(X).all() and np.isfinite(y).all():
+            if sigma is None or (np.min(sigma) > 0.0 and np.max(sigma) < np.inf):
+                return plain.X, plain.Y, plain.noise, True, None
+        missing, values = None, np.asarray(y)
+        if values.ndim == 2:
+            check_index("sigma", sigma, X, y)
+            check_index("sample_weight", sample_weight, X, y)
+            missing = np.isnan(values) if values.dtype.kind == "f" else None
+            if missing is not None and missing.any():
+                y = np.where(missing, 0.0, values)
+                if sigma is not None and np.shape(sigma) == values.shape:
+                    sigma = np.where(missing, 1.0, np.asarray(sigma, dtype=np.float64))
+        data = self._validated_fit_data(X, y, sample_weight, sigma, True, True)
+        if missing is not None and not missing.any():
+            missing = None
+        return data.X, data.Y, data.noise, data.single, missing
+
+    def _bound_model(self, X: FloatArray, p0: Any) -> Model:
+        names = list(getattr(self, "feature_names_in_", [])) or None
+        width = X.shape[1]
+        if isinstance(self.model, str):
+            if callable(self.jac):
+                raise ValueError(
+                    "`jac` must not be a callable for a formula, whose derivatives are exact. "
+                    "Got one; leave it out."
+                )
+            return formula_model(self.model, width, names)
+        if isinstance(self.model, Model):
+            if self.model.n_features not in (None, width):
+                raise ValueError(
+                    f"X must have the {self.model.n_features} features of `model`. Got {width}."
+                )
+            return self.model
+        used = self._feature_columns()
+        p0_names = list(p0) if isinstance(p0, dict) else None
+        length = None if p0 is None or isinstance(p0, dict) else len(np.ravel(p0))
+        return bind(
+            self.model,
+            self.features,
+            width if used is None else len(used),
+            length,
+            self._names_in_order(p0_names),
+            jac=self.jac,
+        )
+
+    def _names_in_order(self, names: list[str] | None) -> list[str] | None:
+        """Return the names of a dict of starts; None if it leaves parameters open."""
+        if names is None:
+            return None
+        try:
+            model = bind(self.model, self.features, None, None, names)
+        except ValueError:
+            return None
+        return list(model.parameter_names) if set(model.parameter_names) == set(names) else None
+
+    def _feature_columns(self) -> list[int] | None:
+        """Return the columns that `features` picks by name from a DataFrame; None for all."""
+        if self.features is None or isinstance(self.features, (str, int)):
+            return None
+        columns = list(getattr(self, "feature_names_in_", []))
+        if not columns or not all(name in columns for name in self.features):
+            return None
+        return [columns.index(name) for name in self.features]
+
+    def _used_features(self, X: FloatArray) -> FloatArray:
+        if isinstance(self.model, (str, Model)):
+            return X
+        used = self._feature_columns()
+        return X if used is None else X[:, used]
+
+    def _curves(
+        self,
+        space: ParameterSpace,
+        X: FloatArray,
+        Y: FloatArray,
+        noise: Noise,
+        missing: BoolArray | None,
+    ) -> tuple[Curves, IntArray]:
+        """Return the curves, and the number (t,) of points of each."""
+        kept = noise.kept
+        if kept is not None and not noise.per_target:
+            X, Y, noise = X[kept], Y[kept], noise.select(kept)
+            missing = None if missing is None else missing[kept]
+        n, t = Y.shape
+        root: Any = 1.0 if noise.cholesky is not None else noise.root_weight()
+        weight = (
+            np.reshape(root, (1, 1)) if np.ndim(root) == 0 else np.atleast_2d(np.transpose(root))
+        )
+        if missing is not None:
+            weight = np.where(missing.T, 0.0, weight)
+        counts = (
+            np.full(t, n)
+            if weight.all()
+            else np.count_nonzero(np.broadcast_to(weight, (t, n)), axis=1)
+        )
+        priors = np.ones(len(space.priors), dtype=bool)
+        targets = np.ascontiguousarray(Y.T)
+        return Curves(self.model_, space, X, targets, weight, noise.cholesky, priors), counts
+
+    def _minimise(
+        self, curves: Curves, start: FloatArray | None
+    ) -> tuple[Minima, Minima, BoolArray]:
+        """Return the minima (t,), those of the search (M,), and which of them tie with the best."""
+        problem = curves.problem(self.loss, self.f_scale)
+        t, space = len(curves.Y), curves.space
+        seed = check_random_state(0 if self.random_state is None else self.random_state)
+        search = Search(
+            curves,
+            problem,
+            self.start,
+            self.n_starts,
+            np.random.default_rng(seed.randint(2**31)),
+            self.max_iter,
+            Tolerances(self.ftol, self.xtol, self.gtol),
+        )
+        free = None if start is None else start[space.free]
+        if not len(space.free):
+            best = _nothing_free(problem, t)
+            return best, best, np.zeros(t, dtype=bool)
+        parts = self._in_parts(t)
+        if len(parts) == 1:
+            return search.run(free, parts[0])
+        from joblib import Parallel, delayed
+
+        run = delayed(search.run)
+        results = Parallel(n_jobs=self.n_jobs, prefer="threads")(run(free, part) for part in parts)
+        best = together([result[0] for result in results])
+        return best, best, np.zeros(t, dtype=bool)
+
+    def _by_distance(self, curves: Curves, minima: Minima, sigma_x: FloatArray) -> Minima:
+        simple = self.loss == "linear" and not curves.space.priors and curves.cholesky is None
+        if len(curves.Y) > 1 or not simple or len(curves.X) != len(sigma_x):
+            raise ValueError(
+                "`sigma_x` must come with a one-dimensional y, the linear loss, no priors, no "
+                "covariance and no zero weights. Got another fit; leave one of them out."
+            )
+        return by_distance(curves, minima, sigma_x, self.max_iter)
+
+    def _in_parts(self, n_curves: int) -> list[Any]:
+        from joblib import effective_n_jobs
+
+        n_jobs = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        return np.array_split(np.arange(n_curves), min(max(n_jobs, 1), n_curves))
+
+    # Publishing ----------------------------------------------------------------------------------
+
+    def _publish_minima(
+        self, curves: Curves, minima: Minima, counts: IntArray, noise: Noise, single: bool
+    ) -> None:
+        space, t = curves.space, len(minima.params)
+        lost = minima.outcome == Outcome.START_NOT_FINITE
+        free = np.where(lost[:, None], np.nan, minima.params)
+        errors = parameter_errors(minima.R, minima.at_bound, curves.n_samples)
+        params = space.expand(free)
+        D = space.derivative(params)
+        self._space, self._root = space, np.matmul(D, errors.root)
+        at_bound = np.zeros(params.shape, dtype=bool)
+        at_bound[:, space.free] = minima.at_bound
+        covariance = np.matmul(self._root, self._root.swapaxes(1, 2))
+        self._mark(covariance, at_bound, np.nan)
+        self._null_space = {c: rows @ D[c].T for c, rows in errors.null_space.items()}
+        for curve, rows in self._null_space.items():
+            self._mark(covariance[curve : curve + 1], (rows != 0.0).any(axis=0)[None], np.inf)
+        n_held = minima.at_bound.sum(axis=1)  # a bounded parameter was free all the same
+        dof = np.asarray(counts + len(space.priors) - errors.rank - n_held, dtype=int)
+        how: Any = {"given": noise.given, "names": list(space.names), "intercept": False}
+        if single:
+            self._publish(params[0], covariance[0], float(minima.chi2[0]), int(dof[0]), **how)
+        else:
+            self._publish(params, covariance, minima.chi2, dof, **how)
+        first: Any = 0 if single else slice(None)
+        self.rank_: Any = errors.rank[first]
+        self.at_bound_ = at_bound[first]
+        self.unidentified_ = next(iter(self._null_space.values()), np.empty((0, params.shape[1])))
+        self.n_iter_: Any = np.maximum(minima.n_iter, 1)[first]
+        self.converged_: Any = minima.converged[first]
+        self.status_: Any = np.array([Outcome(c).sentence for c in minima.outcome], dtype=object)[
+            first
+        ]
+        self._warn(self._warnings(minima, at_bound, t))
+
+    @staticmethod
+    def _mark(covariance: FloatArray, where: BoolArray, value: float) -> None:
+        """Set the variances of marked parameters (t, m) to a value, their covariances to NaN."""
+        for curve, parameter in np.argwhere(where):
+            covariance[curve, parameter] = covariance[curve, :, parameter] = np.nan
+            covariance[curve, parameter, parameter] = value
+
+    def _warnings(
+        self, minima: Minima, at_bound: BoolArray, t: int
+    ) -> list[tuple[type[Warning], str]]:
+        messages: list[tuple[type[Warning], str]] = []
+        names = self._space.names
+        failed = np.flatnonzero(~minima.converged)
+        if len(failed):
+            which = (
+                "" if t == 1 else f"{len(failed)} of {t} curves, the first of them {failed[0]}: "
+            )
+            messages.append(
+                (ConvergenceWarning, which + Outcome(minima.outcome[failed[0]]).sentence)
+            )
+        if self._null_space:
+            curve, rows = next(iter(self._null_space.items()))
+            where = "" if t == 1 else f" of {len(self._null_space)} curves, the first {curve},"
+            moves = "; ".join(describe(rows, list(names)))
+            messages.append(
+                (
+                    RankWarning,
+                    f"The data{where} cannot tell some parameters apart: small t in {moves} fit "
+                    "equally well. Fix or tie one parameter of each combination, or measure where "
+                    "they differ.",
+                )
+            )
+        if at_bound.any():
+            held = ", ".join(name for j, name in enumerate(names) if at_bound[:, j].any())
+            messages.append(
+                (
+                    BoundWarning,
+                    f"At a bound, without an error of its own: {held}. The other errors are for "
+                    "that value; widen the bound if it is not a hard limit.",
+                )
+            )
+        return messages + self._dof_messages()
+
+    def _publish_starts(self, space: ParameterSpace, every: Minima, tied: BoolArray) -> None:
+        import pandas as pd
+
+        table = pd.DataFrame(space.expand(every.params), columns=list(space.names))
+        table.insert(0, "chi2", every.chi2)
+        table["converged"] = every.converged
+        table["tied"] = tied if len(tied) == len(table) else False
+        self.starts_ = table
+        if self.verbose:
+            print(f"{len(table)} different minima, the best with chi2 = {every.chi2.min():.6g}")
+
+    @property
+    def params_corr_(self) -> FloatArray:
+        """Correlations (m, m) or (t, m, m) of the parameters; NaN where there is no error."""
+        if not hasattr(self, "_sigma_given"):
+            raise AttributeError("This NonlinearLSQ is not fitted yet.")
+        std = self.params_std_
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return cast(FloatArray, self.params_cov_ / (std[..., :, None] * std[..., None, :]))
+
+    # Using ---------------------------------------------------------------------------------------
+
+    def _mean(self, X: FloatArray) -> FloatArray:
+        return self.model_.evaluate(self._used_features(X), np.atleast_2d(self.params_)).T
+
+    def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
+        _, J = self.model_.linearise(self._used_features(X), np.atleast_2d(self.params_))
+        roots = []
+        for curve, (rows, root) in enumerate(zip(J.swapaxes(1, 2), self._root, strict=True)):
+            product = rows @ root
+            null_space = self._null_space.get(curve)
+            if null_space is not None:
+                along = np.abs(rows @ null_space.T)
+                lost = along > _ESTIMABLE * (np.abs(rows) @ np.abs(null_space.T))
+                product = np.hstack([product, np.where(lost.any(axis=1), np.inf, 0.0)[:, None]])
+            roots.append(product)
+        return roots
+
+
+_ESTIMABLE = 1e-6  # derivatives of a model at its minimum have that many digits at worst
+
+
+def _nothing_free(problem: Any, t: int) -> Minima:
+    """Return the "minima" of curves whose parameters are all held."""
+    free, which = np.empty((t, 0)), np.arange(t)
+    residuals = problem.evaluate(free, which)
+    return Minima(
+        free,
+        problem.cost_of(residuals),
+        np.einsum("ij,ij->i", residuals, residuals),
+        np.zeros(t, dtype=int),
+        np.zeros(t, dtype=int),
+        np.zeros(t),
+        np.empty((t, 0, 0)),
+        np.empty((t, 0), dtype=bool),
+    )
