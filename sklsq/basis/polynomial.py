@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -185,6 +185,25 @@ class PolynomialColumns:
         for j, column in enumerate(self._products(X, lambda x: x)):
             np.multiply(column, weight, out=table[j])
         return table.T
+
+    def gram(self, A: FloatArray) -> FloatArray:
+        r"""Return ``A.T @ A`` of a block (n, m) of weighted columns.
+
+        For one feature, :math:`2 T_i T_j = T_{i+j} + T_{|i-j|}` leaves 2m - 1 different sums, the
+        moments, a third of the work of BLAS at degree ten.
+        """
+        if self.exponents.shape[1] > 1 or self.kind == "legendre":
+            product: FloatArray = A.T @ A
+            return product
+        table = A.T
+        moments = np.empty(2 * self.n_columns)
+        moments[0::2] = [row.dot(row) for row in table]
+        moments[1:-1:2] = [a.dot(b) for a, b in pairwise(table)]
+        moments[2::2] = 2.0 * moments[2::2] - moments[0]
+        moments[3::2] = 2.0 * moments[3::2] - moments[1]
+        k = np.arange(self.n_columns)
+        gram: FloatArray = 0.5 * (moments[k[:, None] + k] + moments[np.abs(k[:, None] - k)])
+        return gram
 
     def block_extended(self, X: FloatArray) -> DoubleDouble:
         """Return the internal columns in double-double."""

@@ -166,11 +166,13 @@ def _gram(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return ``Z.T Z``, ``Z.T E`` and the squared norms of E in one pass over the rows."""
     m, t = rows.n_columns, rows.n_targets
+    special = getattr(rows.columns, "gram", None) if inverse is None else None
     total = [np.zeros((m, m)), np.zeros((m, t)), np.zeros(t)]
     error = [np.zeros_like(part) for part in total]
     for block in rows.blocks():
         Z, E = _guided_block(block, inverse, origin)
-        for k, part in enumerate((Z.T @ Z, Z.T @ E, np.einsum("ij,ij->j", E, E))):
+        gram = Z.T @ Z if special is None or rows.scaling is not None else special(Z)
+        for k, part in enumerate((gram, Z.T @ E, np.einsum("ij,ij->j", E, E))):
             total[k], rounding = two_sum(total[k], part)
             error[k] += rounding
     return total[0] + error[0], total[1] + error[1], total[2] + error[2]
