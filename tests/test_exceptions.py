@@ -5,9 +5,14 @@ import inspect
 import pytest
 
 from sklsq import exceptions
-from sklsq.exceptions import DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning
+from sklsq.exceptions import (
+    BoundWarning,
+    DegreesOfFreedomWarning,
+    RankWarning,
+    UnweightedScoreWarning,
+)
 
-CATEGORIES = [DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning]
+CATEGORIES = [BoundWarning, DegreesOfFreedomWarning, RankWarning, UnweightedScoreWarning]
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
