@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._parameter_space import ParameterSpace
 from sklsq.models import Model
+from sklsq.noise import Noise
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 
-__all__ = ["Curves"]
+__all__ = ["Curves", "whitened_curves"]
 
 
 @dataclass(frozen=True)
@@ -128,3 +129,41 @@ class Curves:
             weight=self.weight if self.weight.shape[1] == 1 else self.weight[:, data],
             priors=kept,
         )
+
+
+def whitened_curves(
+    model: Model,
+    space: ParameterSpace,
+    X: FloatArray,
+    Y: FloatArray,
+    noise: Noise,
+    missing: BoolArray | None,
+) -> tuple[Curves, IntArray]:
+    """Return the curves of a fit, and the number (t,) of points of each.
+
+    Parameters
+    ----------
+    model, space, X
+        As in `Curves`.
+    Y : ndarray of shape (n, t)
+        Measured values, finite.
+    noise : Noise
+        What is known of their errors.
+    missing : ndarray of bool of shape (n, t) or None
+        Which of them are not there.
+    """
+    kept = noise.kept
+    if kept is not None and not noise.per_target:
+        X, Y, noise = X[kept], Y[kept], noise.select(kept)
+        missing = None if missing is None else missing[kept]
+    n, t = Y.shape
+    root: Any = 1.0 if noise.cholesky is not None else noise.root_weight()
+    weight = np.reshape(root, (1, 1)) if np.ndim(root) == 0 else np.atleast_2d(np.transpose(root))
+    if missing is not None:
+        weight = np.where(missing.T, 0.0, weight)
+    counts = (
+        np.full(t, n) if weight.all() else np.count_nonzero(np.broadcast_to(weight, (t, n)), axis=1)
+    )
+    priors = np.ones(len(space.priors), dtype=bool)
+    targets = np.ascontiguousarray(Y.T)
+    return Curves(model, space, X, targets, weight, noise.cholesky, priors), counts

@@ -39,6 +39,8 @@ def by_distance(curves: Curves, minima: Minima, sigma_x: FloatArray, max_iter: i
     ------
     ImportError
         If odrpack is not installed.
+    ValueError
+        If no parameter is free.
     """
     try:
         from odrpack import odr_fit
@@ -47,6 +49,10 @@ def by_distance(curves: Curves, minima: Minima, sigma_x: FloatArray, max_iter: i
             "`sigma_x` of a nonlinear fit needs odrpack. Install it with: pip install 'sklsq[odr]'"
         ) from error
     space, exact = curves.space, sigma_x == 0.0
+    if not len(space.free):
+        raise ValueError("`sigma_x` must come with a parameter to be found. Got none that is free.")
+    if not np.isfinite(minima.params).all() or minima.outcome[0] == Outcome.START_NOT_FINITE:
+        return minima
     rows: Any = (lambda a: a[:, 0]) if sigma_x.shape[1] == 1 else np.transpose
     lower, upper = space.box
 
@@ -77,17 +83,34 @@ def by_distance(curves: Curves, minima: Minima, sigma_x: FloatArray, max_iter: i
         cost=np.array([0.5 * result.sum_square]),
         n_iter=np.array([result.niter]),
         outcome=np.array([Outcome.CONVERGED if converged else Outcome.MAX_ITERATIONS], dtype=int),
-        R=_root_of_information(result.cov_beta)[None],
+        R=_root_of_information(curves, sigma_x, result.beta, result.delta)[None],
         at_bound=at_bound[None],
     )
 
 
-def _root_of_information(covariance: FloatArray) -> FloatArray:
-    """Return R with ``R.T @ R`` the pseudo-inverse of a covariance."""
-    scale = np.sqrt(np.diag(covariance))
-    scale = np.where(scale > 0.0, scale, 1.0)
-    values, vectors = np.linalg.eigh(covariance / scale / scale[:, None])
-    known = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0.0)
-    roots = np.where(known, 1.0 / np.sqrt(np.where(known, values, 1.0)), 0.0)
-    information: FloatArray = (vectors * roots).T / scale
-    return information
+def _root_of_information(
+    curves: Curves, sigma_x: FloatArray, beta: FloatArray, delta: FloatArray
+) -> FloatArray:
+    r"""Return R of the derivatives at the adjusted points, the errors of x eliminated.
+
+    To first order a point is off the curve by its error in y and by that in x times the slope
+    there, so that its variance is :math:`\sigma^2 + \sum_j (\partial_j f\,\sigma_{x,j})^2`.
+    """
+    params = curves.space.expand(beta[None])
+    X = curves.X + (delta[:, None] if delta.ndim == 1 else delta.T)
+    variance = np.broadcast_to(curves.weight[0] ** -2.0, len(X)).copy()
+    for j in np.flatnonzero(sigma_x.any(axis=0)):
+        step = np.cbrt(np.finfo(np.float64).eps) * np.maximum(np.abs(X[:, j]), sigma_x[:, j])
+        step[step == 0.0] = 1.0  # an exact zero, whose slope does not matter
+        right, left = X.copy(), X.copy()
+        right[:, j] += step
+        left[:, j] -= step
+        rise = curves.model.evaluate(right, params)[0] - curves.model.evaluate(left, params)[0]
+        variance += np.square(rise / (right[:, j] - left[:, j]) * sigma_x[:, j])
+    _, J = curves.model.linearise(X, params)
+    rows = curves.space.reduce(J, params)[0] / np.sqrt(variance)
+    k = len(rows)
+    if not np.isfinite(rows).all():
+        return np.full((k, k), np.nan)
+    R = np.linalg.qr(rows.T, mode="r")
+    return np.concatenate([R, np.zeros((k - len(R), k))])

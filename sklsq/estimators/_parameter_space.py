@@ -124,6 +124,13 @@ def parameter_space(
         if name in held:
             raise ValueError(f"`tied` and `fixed` must not both name a parameter. Got {name!r}.")
     box = _box(bounds, names)
+    for name, value in held.items():
+        low, high = box[:, names.index(name)]
+        if not low <= value <= high:
+            raise ValueError(
+                f"`fixed` of {name!r} must lie within its `bounds`, {low:g} to {high:g}. "
+                f"Got {value:g}."
+            )
     for name in formulas:
         if np.isfinite(box[:, names.index(name)]).any():
             raise ValueError(
@@ -201,6 +208,11 @@ def _box(bounds: Any, names: tuple[str, ...]) -> FloatArray:
             raise ValueError(
                 "`bounds` must be a dict by parameter name, or a pair (lower, upper). "
                 f"Got {len(bounds)} items."
+            )
+        if any(np.shape(b) not in ((), (len(names),)) for b in bounds):
+            raise ValueError(
+                f"`bounds` must hold one value for each of the {len(names)} parameters "
+                f"{', '.join(names)}. Got shapes {np.shape(bounds[0])} and {np.shape(bounds[1])}."
             )
         lower, upper = (np.broadcast_to(np.asarray(b, float), len(names)) for b in bounds)
         bounds = {name: (lower[j], upper[j]) for j, name in enumerate(names)}

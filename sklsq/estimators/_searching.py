@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
 from sklsq.models import generic_candidates, linear_parameters
 from sklsq.solvers.levenberg_marquardt import minimise
-from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
+from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.starts import anneal, chosen, grid, multistart, search, search_each
 from sklsq.solvers.variable_projection import minimise_separable
 
-__all__ = ["STARTS", "Search", "given_start", "together"]
+__all__ = ["STARTS", "Search", "given_start", "nothing_free", "together"]
 
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
 
@@ -44,19 +44,27 @@ def given_start(p0: Any, names: tuple[str, ...]) -> FloatArray | None:
                 raise ValueError(
                     f"`p0` must name parameters of the model: {', '.join(names)}. Got {name!r}."
                 )
-            start[names.index(name)] = value
-            if not np.isfinite(start[names.index(name)]):
+            number = _as_float(value)
+            if not np.isfinite(number):
                 raise ValueError(f"`p0` of {name!r} must be a finite number. Got {value!r}.")
+            start[names.index(name)] = number
         return start
-    start = np.asarray(p0, dtype=np.float64).ravel()
+    start = np.array([_as_float(value) for value in np.ravel(p0)])
     if len(start) != len(names):
         raise ValueError(
             f"`p0` must have one value for each of the {len(names)} parameters "
             f"{', '.join(names)}. Got {len(start)} values."
         )
     if not np.isfinite(start).all():
-        raise ValueError(f"`p0` must hold finite numbers. Got {start.tolist()}.")
+        raise ValueError(f"`p0` must hold finite numbers. Got {p0!r}.")
     return start
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 @dataclass(frozen=True)
@@ -97,20 +105,49 @@ class Search:
         which : ndarray of int of shape (t,)
             The curves.
         """
+        with np.errstate(all="ignore"):  # here, since threads start with the usual state
+            return self._run(start, which)
+
+    def _run(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:
         complete = start is not None and bool(np.isfinite(start).all())
         if complete and self.strategy in ("auto", "p0"):
             begin = np.repeat(np.asarray(start)[None], len(which), axis=0)
-            minima = self._descend(begin, which)
-            lost = ~minima.converged
+            minima = stalled_where_flat(self._descend(begin, which))
+            lost = ~minima.converged | _dead(minima)
             if self.strategy == "p0" or not lost.any():
                 return minima, minima, np.zeros(len(which), dtype=bool)
             found, every, tied = self._look(start, which[lost])
-            better = found.converged | (found.cost < minima.cost[lost])
+            better = found.converged & (~minima.converged[lost] | (found.cost < minima.cost[lost]))
+            better |= found.cost < minima.cost[lost]
             rows = np.arange(len(which))
             rows[np.flatnonzero(lost)[better]] = len(which) + np.flatnonzero(better)
             best = chosen(together([minima, found]), rows)
             return (best, every, tied) if len(which) == 1 else (best, best, np.zeros(0, dtype=bool))
-        return self._look(start, which)
+        found, every, tied = self._look(start, which)
+        return stalled_where_flat(self._turned_positive(found, which)), every, tied
+
+    def _turned_positive(self, minima: Minima, which: IntArray) -> Minima:
+        """Return minima with every parameter positive whose sign does not matter, as of a width."""
+        params, R = minima.params.copy(), minima.R.copy()
+        lower, upper = self.problem.box
+        for j in range(params.shape[1]):
+            rows = np.flatnonzero((params[:, j] < 0.0) & (-params[:, j] <= upper[j]))
+            rows = rows[-params[rows, j] >= lower[j]]
+            if not rows.size:
+                continue
+            before, J = self.problem.linearise(params[rows], which[rows])
+            other = params[rows]
+            other[:, j] *= -1.0
+            after, J_other = self.problem.linearise(other, which[rows])
+            J_other[:, j] *= -1.0
+            size = 1e-10 * np.abs(J).max(axis=2, initial=0.0)[:, :, None]
+            even = (np.abs(J_other - J) <= size).all(axis=(1, 2)) & J[:, j].any(axis=1)
+            terms = np.abs(J * params[rows][:, :, None]).max(axis=(1, 2))
+            scale = np.maximum(np.abs(before).max(axis=1), terms)
+            even &= np.abs(after - before).max(axis=1) <= 1e-10 * scale
+            params[rows[even], j] *= -1.0
+            R[rows[even], :, j] *= -1.0
+        return replace(minima, params=params, R=R)
 
     def _descend(self, start: FloatArray, which: IntArray) -> Minima:
         return minimise(
@@ -152,8 +189,8 @@ class Search:
         samples = space.expand(candidates[: min(len(candidates), 12)])
         linear: BoolArray = linear_parameters(self.curves.model, self.curves.X, samples)[space.free]
         lower, upper = space.box
-        linear &= np.isinf(lower) & np.isinf(upper)
-        return linear
+        free: BoolArray = linear & np.isinf(lower) & np.isinf(upper)
+        return free
 
     def _candidates(self, start: FloatArray | None, which: IntArray) -> FloatArray:
         """Return candidates (S, k), first those that know most."""
@@ -180,7 +217,8 @@ class Search:
 
     def _near(self, n: int) -> BoolArray:
         """Return which candidates take over what the user gave: every other one."""
-        return np.arange(n) % 2 == 0
+        near: BoolArray = np.arange(n) % 2 == 0
+        return near
 
     def _box(self, candidates: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return a finite box: the bounds, or the middle nine tenths of generic candidates."""
@@ -193,7 +231,35 @@ class Search:
         return low, np.where(high > low, high, low + 1.0)
 
 
+def stalled_where_flat(minima: Minima) -> Minima:
+    """Return minima with those not converged where no parameter moves the model at all."""
+    moved = minima.R.any(axis=(1, 2)) | minima.at_bound.any(axis=1)
+    where = minima.converged & (minima.cost > 0.0) & ~moved
+    return replace(minima, outcome=np.where(where, int(Outcome.STALLED), minima.outcome))
+
+
+def _dead(minima: Minima) -> BoolArray:
+    """Return which minima (B,) have a free parameter that does not move the model."""
+    return cast(BoolArray, (~minima.R.any(axis=1) & ~minima.at_bound).any(axis=1))
+
+
 def together(parts: list[Minima]) -> Minima:
     """Return the minima of several parts as one."""
     names = Minima.__dataclass_fields__
     return Minima(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+
+def nothing_free(problem: NonlinearProblem, t: int) -> Minima:
+    """Return the "minima" of curves whose parameters are all held."""
+    free, which = np.empty((t, 0)), np.arange(t)
+    residuals = problem.evaluate(free, which)
+    return Minima(
+        free,
+        problem.cost_of(residuals),
+        np.einsum("ij,ij->i", residuals, residuals),
+        np.zeros(t, dtype=int),
+        np.zeros(t, dtype=int),
+        np.zeros(t),
+        np.empty((t, 0, 0)),
+        np.empty((t, 0), dtype=bool),
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self, cast
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -11,17 +12,20 @@ from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._base import LeastSquaresRegressor
-from sklsq.estimators._curves import Curves
+from sklsq.estimators._binding import bound_model, feature_columns
+from sklsq.estimators._curves import Curves, whitened_curves
 from sklsq.estimators._distances import by_distance
 from sklsq.estimators._nonlinear_errors import parameter_errors
-from sklsq.estimators._parameter_space import ParameterSpace, parameter_space
-from sklsq.estimators._searching import STARTS, Search, given_start, together
+from sklsq.estimators._parameter_space import parameter_space
+from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free, together
 from sklsq.exceptions import BoundWarning, RankWarning
-from sklsq.models import Model, bind, formula_model
 from sklsq.noise import Noise, check_index, check_sigma_x
 from sklsq.solvers.nonlinear_problem import Minima, Outcome, Tolerances
 from sklsq.solvers.robust_loss import LOSSES
 from sklsq.solvers.singular import describe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["NonlinearLSQ"]
 
@@ -211,7 +215,9 @@ class NonlinearLSQ(LeastSquaresRegressor):
         self._check_options()
         X, Y, noise, single, missing = self._check_data(X, y, sample_weight, sigma)
         p0 = self.p0(X, Y[:, 0] if single else Y) if callable(self.p0) else self.p0
-        self.model_ = self._bound_model(X, p0)
+        how, names = (self.model, self.features), self._names()
+        self.model_ = bound_model(*how, self.jac, p0, X.shape[1], names)
+        self._columns = feature_columns(*how, names)
         X = self._used_features(X)
         space = parameter_space(
             self.model_.parameter_names,
@@ -223,16 +229,19 @@ class NonlinearLSQ(LeastSquaresRegressor):
         start = given_start(p0, space.names)
         if start is None and self.start == "p0":
             raise ValueError('`p0` must be given for start="p0". Got None.')
-        curves, counts = self._curves(space, X, Y, noise, missing)
+        curves, counts = whitened_curves(self.model_, space, X, Y, noise, missing)
         minima, every, tied = self._minimise(curves, start)
         if sigma_x is not None:
             minima = self._by_distance(curves, minima, check_sigma_x(sigma_x, *X.shape))
         self._publish_minima(curves, minima, counts, noise, single)
-        self._publish_starts(space, every, tied)
+        self._found = every, tied
+        if self.verbose:
+            number, least = len(every.chi2), every.chi2.min()
+            print(f"{number} different minima, the best with chi2 = {least:.6g}")
         return self
 
     def _forget(self) -> None:
-        for name in ("_sigma_given", "_space", "_root", "model_", "starts_"):
+        for name in ("_sigma_given", "_space", "_root", "_columns", "model_", "_found"):
             if hasattr(self, name):
                 delattr(self, name)
 
@@ -243,8 +252,15 @@ class NonlinearLSQ(LeastSquaresRegressor):
                     f"`{name}` must be one of {', '.join(dict.fromkeys(allowed))}. "
                     f"Got {getattr(self, name)!r}."
                 )
-        if not self.f_scale > 0.0:
-            raise ValueError(f"`f_scale` must be positive. Got {self.f_scale!r}.")
+        for name in ("f_scale", "ftol", "xtol", "gtol"):
+            value = getattr(self, name)
+            if not (
+                isinstance(value, Real)
+                and 0.0 <= float(value) < np.inf
+                and (value or name != "f_scale")
+            ):
+                wanted = "positive" if name == "f_scale" else "a number not below zero"
+                raise ValueError(f"`{name}` must be {wanted}. Got {value!r}.")
         for name in ("n_starts", "max_iter"):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < 1:
@@ -265,94 +281,23 @@ class NonlinearLSQ(LeastSquaresRegressor):
             missing = np.isnan(values) if values.dtype.kind == "f" else None
             if missing is not None and missing.any():
                 y = np.where(missing, 0.0, values)
-                if sigma is not None and np.shape(sigma) == values.shape:
-                    sigma = np.where(missing, 1.0, np.asarray(sigma, dtype=np.float64))
+                sigma, sample_weight = (
+                    np.where(missing, 1.0, np.asarray(given, dtype=np.float64))
+                    if given is not None and np.shape(given) == values.shape
+                    else given
+                    for given in (sigma, sample_weight)
+                )
         data = self._validated_fit_data(X, y, sample_weight, sigma, True, True)
         if missing is not None and not missing.any():
             missing = None
         return data.X, data.Y, data.noise, data.single, missing
 
-    def _bound_model(self, X: FloatArray, p0: Any) -> Model:
-        names = list(getattr(self, "feature_names_in_", [])) or None
-        width = X.shape[1]
-        if isinstance(self.model, str):
-            if callable(self.jac):
-                raise ValueError(
-                    "`jac` must not be a callable for a formula, whose derivatives are exact. "
-                    "Got one; leave it out."
-                )
-            return formula_model(self.model, width, names)
-        if isinstance(self.model, Model):
-            if self.model.n_features not in (None, width):
-                raise ValueError(
-                    f"X must have the {self.model.n_features} features of `model`. Got {width}."
-                )
-            return self.model
-        used = self._feature_columns()
-        p0_names = list(p0) if isinstance(p0, dict) else None
-        length = None if p0 is None or isinstance(p0, dict) else len(np.ravel(p0))
-        return bind(
-            self.model,
-            self.features,
-            width if used is None else len(used),
-            length,
-            self._names_in_order(p0_names),
-            jac=self.jac,
-        )
-
-    def _names_in_order(self, names: list[str] | None) -> list[str] | None:
-        """Return the names of a dict of starts; None if it leaves parameters open."""
-        if names is None:
-            return None
-        try:
-            model = bind(self.model, self.features, None, None, names)
-        except ValueError:
-            return None
-        return list(model.parameter_names) if set(model.parameter_names) == set(names) else None
-
-    def _feature_columns(self) -> list[int] | None:
-        """Return the columns that `features` picks by name from a DataFrame; None for all."""
-        if self.features is None or isinstance(self.features, (str, int)):
-            return None
-        columns = list(getattr(self, "feature_names_in_", []))
-        if not columns or not all(name in columns for name in self.features):
-            return None
-        return [columns.index(name) for name in self.features]
+    def _names(self) -> list[str] | None:
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else list(names)
 
     def _used_features(self, X: FloatArray) -> FloatArray:
-        if isinstance(self.model, (str, Model)):
-            return X
-        used = self._feature_columns()
-        return X if used is None else X[:, used]
-
-    def _curves(
-        self,
-        space: ParameterSpace,
-        X: FloatArray,
-        Y: FloatArray,
-        noise: Noise,
-        missing: BoolArray | None,
-    ) -> tuple[Curves, IntArray]:
-        """Return the curves, and the number (t,) of points of each."""
-        kept = noise.kept
-        if kept is not None and not noise.per_target:
-            X, Y, noise = X[kept], Y[kept], noise.select(kept)
-            missing = None if missing is None else missing[kept]
-        n, t = Y.shape
-        root: Any = 1.0 if noise.cholesky is not None else noise.root_weight()
-        weight = (
-            np.reshape(root, (1, 1)) if np.ndim(root) == 0 else np.atleast_2d(np.transpose(root))
-        )
-        if missing is not None:
-            weight = np.where(missing.T, 0.0, weight)
-        counts = (
-            np.full(t, n)
-            if weight.all()
-            else np.count_nonzero(np.broadcast_to(weight, (t, n)), axis=1)
-        )
-        priors = np.ones(len(space.priors), dtype=bool)
-        targets = np.ascontiguousarray(Y.T)
-        return Curves(self.model_, space, X, targets, weight, noise.cholesky, priors), counts
+        return X if self._columns is None else X[:, self._columns]
 
     def _minimise(
         self, curves: Curves, start: FloatArray | None
@@ -372,7 +317,7 @@ class NonlinearLSQ(LeastSquaresRegressor):
         )
         free = None if start is None else start[space.free]
         if not len(space.free):
-            best = _nothing_free(problem, t)
+            best = nothing_free(problem, t)
             return best, best, np.zeros(t, dtype=bool)
         parts = self._in_parts(t)
         if len(parts) == 1:
@@ -404,37 +349,44 @@ class NonlinearLSQ(LeastSquaresRegressor):
     def _publish_minima(
         self, curves: Curves, minima: Minima, counts: IntArray, noise: Noise, single: bool
     ) -> None:
-        space, t = curves.space, len(minima.params)
-        lost = minima.outcome == Outcome.START_NOT_FINITE
+        space = curves.space
+        empty = counts + len(space.priors) == 0
+        lost = empty | (minima.outcome == Outcome.START_NOT_FINITE)
         free = np.where(lost[:, None], np.nan, minima.params)
-        errors = parameter_errors(minima.R, minima.at_bound, curves.n_samples)
+        R = np.where(lost[:, None, None], np.nan, minima.R)
+        errors = parameter_errors(R, minima.at_bound, curves.n_samples)
         params = space.expand(free)
         D = space.derivative(params)
         self._space, self._root = space, np.matmul(D, errors.root)
         at_bound = np.zeros(params.shape, dtype=bool)
         at_bound[:, space.free] = minima.at_bound
         covariance = np.matmul(self._root, self._root.swapaxes(1, 2))
-        self._mark(covariance, at_bound, np.nan)
+        held = np.matmul(np.abs(D), minima.at_bound[:, :, None].astype(float))[:, :, 0]
+        self._mark(covariance, held > 0.0, np.nan)
         self._null_space = {c: rows @ D[c].T for c, rows in errors.null_space.items()}
         for curve, rows in self._null_space.items():
             self._mark(covariance[curve : curve + 1], (rows != 0.0).any(axis=0)[None], np.inf)
         n_held = minima.at_bound.sum(axis=1)  # a bounded parameter was free all the same
-        dof = np.asarray(counts + len(space.priors) - errors.rank - n_held, dtype=int)
+        rank = np.where(lost & ~empty, len(space.free) - n_held, errors.rank)
+        dof = np.asarray(counts + len(space.priors) - rank - n_held, dtype=int)
+        chi2 = np.where(lost, np.nan, minima.chi2)
         how: Any = {"given": noise.given, "names": list(space.names), "intercept": False}
         if single:
-            self._publish(params[0], covariance[0], float(minima.chi2[0]), int(dof[0]), **how)
+            self._publish(params[0], covariance[0], float(chi2[0]), int(dof[0]), **how)
         else:
-            self._publish(params, covariance, minima.chi2, dof, **how)
-        first: Any = 0 if single else slice(None)
-        self.rank_: Any = errors.rank[first]
-        self.at_bound_ = at_bound[first]
-        self.unidentified_ = next(iter(self._null_space.values()), np.empty((0, params.shape[1])))
-        self.n_iter_: Any = np.maximum(minima.n_iter, 1)[first]
-        self.converged_: Any = minima.converged[first]
-        self.status_: Any = np.array([Outcome(c).sentence for c in minima.outcome], dtype=object)[
-            first
+            self._publish(params, covariance, chi2, dof, **how)
+        sentences = [
+            _EMPTY if e else o.sentence
+            for e, o in zip(empty, map(Outcome, minima.outcome), strict=True)
         ]
-        self._warn(self._warnings(minima, at_bound, t))
+        converged, n_iter = minima.converged & ~empty, np.maximum(minima.n_iter, 1)
+        self.unidentified_ = next(iter(self._null_space.values()), np.empty((0, params.shape[1])))
+        self.at_bound_ = at_bound[0] if single else at_bound
+        self.rank_: Any = int(errors.rank[0]) if single else errors.rank
+        self.n_iter_: Any = int(n_iter[0]) if single else n_iter
+        self.converged_: Any = bool(converged[0]) if single else converged
+        self.status_: Any = sentences[0] if single else np.array(sentences, dtype=object)
+        self._warn(self._warnings(converged, sentences, at_bound))
 
     @staticmethod
     def _mark(covariance: FloatArray, where: BoolArray, value: float) -> None:
@@ -444,18 +396,16 @@ class NonlinearLSQ(LeastSquaresRegressor):
             covariance[curve, parameter, parameter] = value
 
     def _warnings(
-        self, minima: Minima, at_bound: BoolArray, t: int
+        self, converged: BoolArray, sentences: list[str], at_bound: BoolArray
     ) -> list[tuple[type[Warning], str]]:
         messages: list[tuple[type[Warning], str]] = []
-        names = self._space.names
-        failed = np.flatnonzero(~minima.converged)
+        names, t = self._space.names, len(converged)
+        failed = np.flatnonzero(~converged)
         if len(failed):
             which = (
                 "" if t == 1 else f"{len(failed)} of {t} curves, the first of them {failed[0]}: "
             )
-            messages.append(
-                (ConvergenceWarning, which + Outcome(minima.outcome[failed[0]]).sentence)
-            )
+            messages.append((ConvergenceWarning, which + sentences[failed[0]]))
         if self._null_space:
             curve, rows = next(iter(self._null_space.items()))
             where = "" if t == 1 else f" of {len(self._null_space)} curves, the first {curve},"
@@ -479,16 +429,19 @@ class NonlinearLSQ(LeastSquaresRegressor):
             )
         return messages + self._dof_messages()
 
-    def _publish_starts(self, space: ParameterSpace, every: Minima, tied: BoolArray) -> None:
+    @property
+    def starts_(self) -> pd.DataFrame:
+        """The different minima found; made when asked for, as it takes as long as a small fit."""
+        if not hasattr(self, "_found"):
+            raise AttributeError("This NonlinearLSQ is not fitted yet.")
         import pandas as pd
 
-        table = pd.DataFrame(space.expand(every.params), columns=list(space.names))
+        every, tied = self._found
+        table = pd.DataFrame(self._space.expand(every.params), columns=list(self._space.names))
         table.insert(0, "chi2", every.chi2)
-        table["converged"] = every.converged
-        table["tied"] = tied if len(tied) == len(table) else False
-        self.starts_ = table
-        if self.verbose:
-            print(f"{len(table)} different minima, the best with chi2 = {every.chi2.min():.6g}")
+        return table.assign(
+            converged=every.converged, tied=tied if len(tied) == len(table) else False
+        )
 
     @property
     def params_corr_(self) -> FloatArray:
@@ -519,19 +472,4 @@ class NonlinearLSQ(LeastSquaresRegressor):
 
 
 _ESTIMABLE = 1e-6  # derivatives of a model at its minimum have that many digits at worst
-
-
-def _nothing_free(problem: Any, t: int) -> Minima:
-    """Return the "minima" of curves whose parameters are all held."""
-    free, which = np.empty((t, 0)), np.arange(t)
-    residuals = problem.evaluate(free, which)
-    return Minima(
-        free,
-        problem.cost_of(residuals),
-        np.einsum("ij,ij->i", residuals, residuals),
-        np.zeros(t, dtype=int),
-        np.zeros(t, dtype=int),
-        np.zeros(t),
-        np.empty((t, 0, 0)),
-        np.empty((t, 0), dtype=bool),
-    )
+_EMPTY = "Not fitted: the curve has no points. Leave it out, or look why all of its y are missing."

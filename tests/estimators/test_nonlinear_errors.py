@@ -1,0 +1,56 @@
+"""From triangular factors to roots of covariances."""
+
+import numpy as np
+import pytest
+
+from sklsq.estimators._nonlinear_errors import parameter_errors
+
+
+def factors(t=4, k=3, seed=0):
+    rng = np.random.default_rng(seed)
+    J = rng.normal(size=(t, 20, k)) * np.geomspace(1e-6, 1e6, k)
+    return J, np.linalg.qr(J, mode="r")
+
+
+def test_of_full_rank():
+    J, R = factors()
+    found = parameter_errors(R, np.zeros((4, 3), dtype=bool), 20)
+    scale = np.geomspace(1e-6, 1e6, 3)
+    for one, root in zip(J, found.root, strict=True):
+        covariance = np.linalg.inv((one / scale).T @ (one / scale)) / np.outer(scale, scale)
+        np.testing.assert_allclose(root @ root.T, covariance, rtol=1e-9)
+    np.testing.assert_array_equal(found.rank, 3)
+    assert found.null_space == {}
+
+
+def test_held_parameters():
+    J, R = factors()
+    held = np.zeros((4, 3), dtype=bool)
+    held[1, 0] = held[2, :] = True
+    found = parameter_errors(R, held, 20)
+    np.testing.assert_array_equal(found.rank, [3, 2, 0, 3])
+    assert not found.root[2].any()
+    assert not found.root[1, 0].any()
+    rest = np.linalg.qr(J[1][:, 1:], mode="r")
+    expected = np.linalg.inv(rest) @ np.linalg.inv(rest).T
+    np.testing.assert_allclose((found.root[1] @ found.root[1].T)[1:, 1:], expected, rtol=1e-7)
+
+
+def test_combinations_that_are_not_determined():
+    J, _ = factors(2)
+    J[1, :, 2] = 2.0 * J[1, :, 0]
+    found = parameter_errors(np.linalg.qr(J, mode="r"), np.zeros((2, 3), dtype=bool), 20)
+    np.testing.assert_array_equal(found.rank, [3, 2])
+    assert list(found.null_space) == [1]
+    (row,) = found.null_space[1]
+    assert row[1] == pytest.approx(0.0, abs=1e-9)
+    assert row[0] / row[2] == pytest.approx(-2.0)
+
+
+def test_not_finite():
+    _, R = factors(2)
+    R[0, 1, 2] = np.nan
+    found = parameter_errors(R, np.zeros((2, 3), dtype=bool), 20)
+    assert np.isnan(found.root[0]).all()
+    assert np.isfinite(found.root[1]).all()
+    np.testing.assert_array_equal(found.rank, [0, 3])

@@ -1,0 +1,135 @@
+"""Starts that are given, and starts that are found."""
+
+import numpy as np
+import pytest
+
+from sklsq import NonlinearLSQ
+from sklsq.estimators._searching import given_start, nothing_free, stalled_where_flat, together
+from sklsq.solvers.nonlinear_problem import Minima, Outcome
+
+X = np.linspace(0.0, 10.0, 80)[:, None]
+NAMES = ("a", "b", "c")
+
+BOUNDS = {"b": (0, 10), "e": (0, 10), "c": (0.1, 5), "f": (0.1, 5)}
+
+
+def minima(R, cost=1.0, outcome=Outcome.CONVERGED, at_bound=False):
+    k = len(R)
+    return Minima(
+        np.ones((1, k)),
+        np.array([cost]),
+        np.array([2.0 * cost]),
+        np.ones(1, dtype=int),
+        np.array([int(outcome)]),
+        np.zeros(1),
+        np.array(R, dtype=float)[None],
+        np.full((1, k), at_bound),
+    )
+
+
+class TestGiven:
+    def test_forms(self):
+        assert given_start(None, NAMES) is None
+        np.testing.assert_array_equal(given_start([1, 2, 3], NAMES), [1.0, 2.0, 3.0])
+        np.testing.assert_array_equal(given_start({"c": 3}, NAMES), [np.nan, np.nan, 3.0])
+
+    @pytest.mark.parametrize(
+        ("p0", "message"),
+        [
+            ({"z": 1.0}, "must name parameters of the model: a, b, c. Got 'z'"),
+            ({"a": np.nan}, "`p0` of 'a' must be a finite number"),
+            ([1.0, 2.0], "one value for each of the 3 parameters a, b, c. Got 2"),
+            ([1.0, 2.0, np.inf], "must hold finite numbers"),
+        ],
+        ids=str,
+    )
+    def test_refused(self, p0, message):
+        with pytest.raises(ValueError, match=message):
+            given_start(p0, NAMES)
+
+
+class TestFlat:
+    def test_no_parameter_moves_the_model(self):
+        (outcome,) = stalled_where_flat(minima(np.zeros((2, 2)))).outcome
+        assert outcome == Outcome.STALLED
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            minima(np.diag([1.0, 0.0])),
+            minima(np.zeros((2, 2)), cost=0.0),
+            minima(np.zeros((2, 2)), at_bound=True),
+        ],
+        ids=["one does", "nothing to improve", "all held"],
+    )
+    def test_others_stay(self, found):
+        assert stalled_where_flat(found).converged.all()
+
+
+def test_together():
+    both = together([minima(np.eye(2)), minima(2.0 * np.eye(2), cost=3.0)])
+    np.testing.assert_array_equal(both.cost, [1.0, 3.0])
+    assert both.R.shape == (2, 2, 2)
+
+
+def test_nothing_free():
+    class Problem:
+        def evaluate(self, free, which):
+            return np.ones((len(which), 5))
+
+        def cost_of(self, residuals):
+            return 0.5 * (residuals**2).sum(axis=1)
+
+    found = nothing_free(Problem(), 3)
+    np.testing.assert_array_equal(found.chi2, [5.0] * 3)
+    assert found.converged.all()
+
+
+class TestStrategies:
+    """Two peaks and a constant, from nothing."""
+
+    model = "a*exp(-((x - b)/c)**2) + d*exp(-((x - e)/f)**2) + g"
+    truth = np.array([5.0, 3.0, 0.7, 2.0, 6.5, 1.0, 0.3])
+    y = (
+        5.0 * np.exp(-(((X[:, 0] - 3.0) / 0.7) ** 2))
+        + 2.0 * np.exp(-(((X[:, 0] - 6.5) / 1.0) ** 2))
+        + 0.3
+        + 0.05 * np.random.default_rng(8).normal(size=80)
+    )
+
+    @pytest.mark.parametrize(
+        ("start", "bounded"),
+        [
+            ("auto", True),
+            ("auto", False),
+            ("multistart", True),
+            ("multistart", False),
+            ("anneal", True),
+        ],
+    )
+    def test_finds_them(self, start, bounded):
+        bounds = BOUNDS if bounded else None
+        fit = NonlinearLSQ(self.model, start=start, bounds=bounds, random_state=1).fit(X, self.y)
+        best = NonlinearLSQ(self.model, self.truth).fit(X, self.y)
+        assert fit.chi2_ == pytest.approx(best.chi2_, rel=1e-6)
+
+    def test_grid(self):
+        options = {"start": "grid", "bounds": BOUNDS, "n_starts": 1296}
+        fit = NonlinearLSQ(self.model, **options).fit(X, self.y)
+        best = NonlinearLSQ(self.model, self.truth).fit(X, self.y)
+        assert fit.chi2_ == pytest.approx(best.chi2_, rel=1e-6)
+
+    @pytest.mark.parametrize("start", ["auto", "grid", "multistart", "anneal"])
+    def test_repeatable(self, start):
+        fits = [NonlinearLSQ("a*exp(-b*x)", start=start).fit(X, self.y) for _ in range(2)]
+        np.testing.assert_array_equal(fits[0].params_, fits[1].params_)
+
+    def test_exchanged_terms_tie(self):
+        fit = NonlinearLSQ(self.model).fit(X, self.y)
+        assert fit.starts_["tied"].sum() >= 1
+        assert not fit.starts_["tied"][0]
+        assert list(fit.starts_) == ["chi2", *fit.param_names_, "converged", "tied"]
+
+    def test_part_of_a_start(self):
+        fit = NonlinearLSQ(self.model, {"b": 3.0, "e": 6.5}).fit(X, self.y)
+        np.testing.assert_allclose(np.abs(fit.params_), self.truth, atol=0.2)
