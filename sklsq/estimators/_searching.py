@@ -11,6 +11,7 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
 from sklsq.models import generic_candidates, linear_parameters
+from sklsq.models.candidates import nonlinear_candidates
 from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.starts import anneal, chosen, grid, multistart, search, search_each
@@ -18,6 +19,7 @@ from sklsq.solvers.variable_projection import minimise_separable
 
 __all__ = ["STARTS", "Search", "given_start", "nothing_free", "together"]
 
+_FOR_EACH = 400  # generic candidates for each of many curves
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
 
 
@@ -162,6 +164,8 @@ class Search:
         """Return minima reached from candidates."""
         candidates = self._candidates(start, which)
         linear = self._linear(candidates)
+        if self.strategy == "auto" and not linear.all():
+            self._redraw(candidates[-self.n_starts :], linear, start, which)
         options: Any = {
             "linear": linear,
             "max_iter": self.max_iter,
@@ -178,8 +182,32 @@ class Search:
                 candidates = np.concatenate([best, candidates[:8]])
             found = search(self.problem, candidates, curve=int(which[0]), **options)
             return found.best, found.minima, found.tied
-        minima = search_each(self.problem, candidates, which, **options)
+        n_known = len(candidates) - self.n_starts
+        some = candidates[: n_known + min(self.n_starts, _FOR_EACH)]
+        minima = search_each(self.problem, some, which, **options)
         return minima, minima, np.zeros(len(which), dtype=bool)
+
+    def _redraw(
+        self,
+        candidates: FloatArray,
+        linear: BoolArray,
+        start: FloatArray | None,
+        which: IntArray,
+    ) -> None:
+        """Draw the generic candidates anew where they matter, by the dimensions of parameters."""
+        curves = self.curves
+        drawn = np.flatnonzero(~linear if start is None else ~linear & ~np.isfinite(start))
+        if not len(drawn):
+            return
+        known = np.ones(len(curves.space.names), dtype=bool)
+        known[curves.space.free[drawn]] = False
+        y = curves.Y[which].mean(axis=0)
+        lower, upper = curves.space.box
+        candidates[:, drawn] = np.clip(
+            nonlinear_candidates(curves.model, curves.X, y, known, self.rng, len(candidates)),
+            lower[drawn],
+            upper[drawn],
+        )
 
     def _linear(self, candidates: FloatArray) -> BoolArray:
         """Return the free parameters (k,) that enter linearly; none under ties or a robust loss."""

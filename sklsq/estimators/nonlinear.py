@@ -66,8 +66,8 @@ class NonlinearLSQ(LeastSquaresRegressor):
         "auto": `p0` first, if given; then guesses of the model and candidates on the scales of the
         data, the nonlinear parameters alone, all at once. "p0": nothing else. "grid", "multistart":
         within the bounds, or the natural scales; "anneal": dual annealing.
-    n_starts : int, default=400
-        Number of candidates.
+    n_starts : int, default=2000
+        Number of candidates; for many curves at once at most 400 for each.
     max_iter : int, default=200
         Largest number of steps from one start.
     ftol, xtol, gtol : float
@@ -140,7 +140,7 @@ class NonlinearLSQ(LeastSquaresRegressor):
         loss: str = "linear",
         f_scale: float = 1.0,
         start: str = "auto",
-        n_starts: int = 400,
+        n_starts: int = 2000,
         max_iter: int = 200,
         ftol: float = 1e-15,
         xtol: float = 1e-15,

@@ -116,7 +116,8 @@ def _certain_inverse(
 def echelon(null_space: FloatArray, norms: FloatArray) -> FloatArray:
     """Return the reduced row echelon form of a null space (q, m), rounding set to zero.
 
-    Pivots are the entries whose columns, of length `norms`, move most.
+    The largest entry of each row is 1 in size, the first that is not zero positive. Pivots are the
+    entries whose columns, of length `norms`, move most.
     """
     rows = null_space * norms
     for i in range(rows.shape[0]):
@@ -127,7 +128,8 @@ def echelon(null_space: FloatArray, norms: FloatArray) -> FloatArray:
         largest = np.abs(rows).max(axis=1, keepdims=True)
         rows[np.abs(rows) < _NEGLIGIBLE * largest] = 0.0
     rows = rows / norms
-    rows /= np.abs(rows).max(axis=1, keepdims=True)
+    first = np.take_along_axis(rows, np.argmax(rows != 0.0, axis=1)[:, None], axis=1)
+    rows *= np.sign(first) / np.abs(rows).max(axis=1, keepdims=True)
     return rows
 
 
