@@ -33,6 +33,13 @@ def is_plain(array: Any, ndim: int) -> bool:
     return type(array) is np.ndarray and array.dtype == np.float64 and array.ndim == ndim
 
 
+def _is_finite(data: FitData) -> bool:
+    values = data.noise.values
+    if not (isinstance(values, float) or (values.min() > 0.0 and values.max() < np.inf)):
+        return False
+    return bool(np.isfinite(data.X).all() and np.isfinite(data.Y).all())
+
+
 def _scaled(variance: FloatArray, scale: FloatArray | float) -> FloatArray:
     """Return `variance` times `scale`; what is infinite stays so, even if there is no scatter."""
     with np.errstate(invalid="ignore"):
@@ -50,6 +57,8 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
     __metadata_request__fit: ClassVar = {"sigma": True}
     __metadata_request__score: ClassVar = {"sigma": True}
     __metadata_request__predict: ClassVar = {"return_std": True, "return_cov": True}
+
+    _fitted_state: ClassVar[tuple[str, ...]] = ("_sigma_given",)
 
     absolute_sigma: bool | Literal["auto"]
     n_features_in_: int
@@ -69,24 +78,30 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
 
     # Checking ------------------------------------------------------------------------------------
 
-    def _check_fit_data(
-        self, X: Any, y: Any, sample_weight: Any, sigma: Any, *, reset: bool, covariance: bool
-    ) -> FitData:
-        """Return validated data; plain float64 arrays take a short cut with the same outcome."""
-        fast = self._plain_fit_data(X, y, sample_weight, sigma, reset)
-        if fast is not None:
-            return fast
-        return self._validated_fit_data(X, y, sample_weight, sigma, reset, covariance)
+    def _forget(self) -> None:
+        """Drop what an earlier fit left, so that a failed one does not look fitted."""
+        for name in self._fitted_state:
+            if hasattr(self, name):
+                delattr(self, name)
 
-    def _checked_fit_data(
-        self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool, covariance: bool
+    def _check_fit_data(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        sigma: Any,
+        *,
+        reset: bool,
+        covariance: bool,
+        deferred: bool = False,
     ) -> FitData:
-        """As `_check_fit_data`, for fits that do not find out by themselves what is not finite."""
+        """Return validated data; plain float64 arrays take a short cut with the same outcome.
+
+        With `deferred` the fit finds out by itself what is not finite, and comes back here.
+        """
         fast = self._plain_fit_data(X, y, sample_weight, sigma, reset)
-        if fast is not None and np.isfinite(X).all() and np.isfinite(y).all():
-            values = fast.noise.values
-            if isinstance(values, float) or (values.min() > 0.0 and values.max() < np.inf):
-                return fast
+        if fast is not None and (deferred or _is_finite(fast)):
+            return fast
         return self._validated_fit_data(X, y, sample_weight, sigma, reset, covariance)
 
     def _plain_fit_data(
@@ -138,7 +153,9 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         noise = check_noise(
             sigma, sample_weight, y.shape[0], n_targets, allow_covariance=covariance
         )
-        return FitData(X, y if y.ndim == 2 else y[:, None], noise, y.ndim == 1)
+        single = y.ndim == 1
+        Y = y[:, None] if single else y
+        return FitData(X, Y, noise.target(0) if Y.shape[1] == 1 else noise, single)
 
     def _check_X(self, X: Any) -> FloatArray:
         """Return validated features to predict at."""

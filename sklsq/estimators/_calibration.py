@@ -14,7 +14,16 @@ __all__ = ["InversePrediction"]
 
 
 class InversePrediction(AffineRegressor):
-    """Base of the estimators whose line can be read from y to x."""
+    """Base of the lines and planes: a slope for every feature, and an intercept on request."""
+
+    fit_intercept: bool
+
+    @property
+    def _has_intercept(self) -> bool:  # type: ignore[override]
+        return bool(self.fit_intercept)
+
+    def _parameter_names(self) -> list[str]:
+        return (["intercept"] if self.fit_intercept else []) + self._feature_names()
 
     def _publish_coef(self, intercept: bool) -> None:
         super()._publish_coef(intercept)

@@ -27,6 +27,8 @@ class LinearLeastSquares(AffineRegressor):
 
     __metadata_request__partial_fit: ClassVar = {"sigma": True}
 
+    _fitted_state: ClassVar = ("_sigma_given", "_solutions", "_columns", "basis_")
+
     # What a subclass tells -----------------------------------------------------------------------
 
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
@@ -84,7 +86,9 @@ class LinearLeastSquares(AffineRegressor):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, sigma: Any) -> Self:
         self._forget()
-        data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=True)
+        data = self._check_fit_data(
+            X, y, sample_weight, sigma, reset=True, covariance=True, deferred=True
+        )
         try:
             columns, solutions = self._solve(data)
         except FloatingPointError:
@@ -93,8 +97,7 @@ class LinearLeastSquares(AffineRegressor):
             self._explain(data.X)
             raise ValueError(
                 "The numbers of `X`, `y` or `sigma` are too large or too small for double "
-                "precision. "
-                "Got an overflow; rescale them to other units."
+                "precision. Got an overflow; rescale them to other units."
             ) from None
         self._publish_solutions(columns, solutions, data.noise, data.single)
         return self
@@ -122,7 +125,9 @@ class LinearLeastSquares(AffineRegressor):
         return self._continue(X, y, sample_weight, sigma)
 
     def _continue(self, X: Any, y: Any, sample_weight: Any, sigma: Any) -> Self:
-        data = self._check_fit_data(X, y, sample_weight, sigma, reset=False, covariance=False)
+        data = self._check_fit_data(
+            X, y, sample_weight, sigma, reset=False, covariance=False, deferred=True
+        )
         self._check_continues(data)
         try:
             _, new = self._solve(data, self._columns)
@@ -144,8 +149,7 @@ class LinearLeastSquares(AffineRegressor):
         if np.ndim(y) == 1 and sigma is not None and np.ndim(sigma) == 2:
             raise ValueError(
                 "`sigma` must be a number or one value per row in `partial_fit`. Got a "
-                "covariance, which `fit` alone "
-                "takes."
+                "covariance, which `fit` alone takes."
             )
 
     def _check_continues(self, data: FitData) -> None:
@@ -165,18 +169,11 @@ class LinearLeastSquares(AffineRegressor):
                 "change."
             )
 
-    def _forget(self) -> None:
-        for name in ("_sigma_given", "_solutions", "_columns", "basis_"):
-            if hasattr(self, name):
-                delattr(self, name)
-
     def _solve(
         self, data: FitData, columns: Columns | None = None
     ) -> tuple[Columns, list[Solution]]:
         """Return columns and solutions: one for all targets that share errors, or one each."""
         X, Y, noise = data.X, data.Y, data.noise
-        if Y.shape[1] == 1:
-            noise = noise.target(0)
         if columns is None and Y.shape[1] == 1:
             quick = self._shortcut(X, Y[:, 0], noise)
             if quick is not None:

@@ -126,6 +126,8 @@ class NonlinearLSQ(LeastSquaresRegressor):
 
     __metadata_request__fit: ClassVar = {"sigma": True, "sigma_x": True}
 
+    _fitted_state: ClassVar = ("_sigma_given", "_space", "_root", "_columns", "model_", "_found")
+
     def __init__(
         self,
         model: Any,
@@ -240,11 +242,6 @@ class NonlinearLSQ(LeastSquaresRegressor):
             print(f"{number} different minima, the best with chi2 = {least:.6g}")
         return self
 
-    def _forget(self) -> None:
-        for name in ("_sigma_given", "_space", "_root", "_columns", "model_", "_found"):
-            if hasattr(self, name):
-                delattr(self, name)
-
     def _check_options(self) -> None:
         for name, allowed in (("start", STARTS), ("loss", ("linear", *LOSSES))):
             if getattr(self, name) not in allowed:
@@ -270,10 +267,6 @@ class NonlinearLSQ(LeastSquaresRegressor):
         self, X: Any, y: Any, sample_weight: Any, sigma: Any
     ) -> tuple[FloatArray, FloatArray, Noise, bool, BoolArray | None]:
         """Return X, Y (n, t), noise, whether y was one-dimensional, and the points missing."""
-        plain = self._plain_fit_data(X, y, sample_weight, sigma, True)
-        if plain is not None and np.isfinite(X).all() and np.isfinite(y).all():
-            if sigma is None or (np.min(sigma) > 0.0 and np.max(sigma) < np.inf):
-                return plain.X, plain.Y, plain.noise, True, None
         missing, values = None, np.asarray(y)
         if values.ndim == 2:
             check_index("sigma", sigma, X, y)
@@ -287,7 +280,7 @@ class NonlinearLSQ(LeastSquaresRegressor):
                     else given
                     for given in (sigma, sample_weight)
                 )
-        data = self._validated_fit_data(X, y, sample_weight, sigma, True, True)
+        data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=True)
         if missing is not None and not missing.any():
             missing = None
         return data.X, data.Y, data.noise, data.single, missing

@@ -111,6 +111,14 @@ class OrthogonalRegression(NoisyFeatures):
 
     __metadata_request__fit: ClassVar = {"sigma": True, "sigma_x": True, "corr_xy": True}
 
+    _fitted_state: ClassVar = (
+        "_sigma_given",
+        "_solutions",
+        "_columns",
+        "intrinsic_scatter_",
+        "intrinsic_scatter_std_",
+    )
+
     def __init__(
         self,
         method: str = "auto",
@@ -178,7 +186,7 @@ class OrthogonalRegression(NoisyFeatures):
             As in `WeightedLinearFit.fit`.
         """
         self._forget()
-        data = self._checked_fit_data(X, y, sample_weight, sigma, True, False)
+        data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=False)
         sigma_x, corr_xy = self._check_errors(X, y, data.X.shape, sigma_x, corr_xy)
         known = Errors(1.0 if data.noise.given else None, sigma_x, corr_xy)
         method = self._options().chosen(data.X.shape[1], known, self.absolute_sigma)
@@ -221,24 +229,6 @@ class OrthogonalRegression(NoisyFeatures):
             None if corr_xy is None else corr_xy[kept],
         )
 
-    def _forget(self) -> None:
-        for name in (
-            "_sigma_given",
-            "_solutions",
-            "_columns",
-            "intrinsic_scatter_",
-            "intrinsic_scatter_std_",
-        ):
-            if hasattr(self, name):
-                delattr(self, name)
-
-    @property
-    def _has_intercept(self) -> bool:  # type: ignore[override]
-        return bool(self.fit_intercept)
-
-    def _parameter_names(self) -> list[str]:
-        return (["intercept"] if self.fit_intercept else []) + self._feature_names()
-
     @staticmethod
     def _used_rows(noise: Noise) -> Any:
         """Return the rows that count for some target."""
@@ -275,42 +265,28 @@ class OrthogonalRegression(NoisyFeatures):
         """Return the solution in the form that all affine estimators publish."""
         root = self._root(fit)
         internal, chi2 = fit.params[:, None], np.array([fit.chi2])
-        n, rank, offsets = fit.n_samples, fit.rank, columns.offsets
-        if offsets is None:
-            norms = np.sqrt(np.mean(np.square(X), axis=0))
-            null_space = fit.null_space
+        params, params_root, null_space = internal.copy(), root.copy(), fit.null_space.copy()
+        offsets, design = columns.offsets, X
+        if offsets is not None:
+            if np.isfinite(fit.params).all():
+                products, errors = two_product(fit.params[1:], offsets[1:])
+                params[0, 0] = fsum([fit.params[0], *(-products), *(-errors)])
+                params_root[0] -= offsets[1:] @ root[1:]
             if null_space.size:
-                null_space = echelon(null_space, np.where(norms > 0.0, norms, 1.0))
-            return Solution(
-                internal,
-                root,
-                internal,
-                root,
-                chi2,
-                n,
-                rank,
-                null_space=null_space,
-                internal_null_space=fit.null_space,
-            )
-        params, params_root = internal.copy(), root.copy()
-        if np.isfinite(fit.params).all():
-            products, errors = two_product(fit.params[1:], offsets[1:])
-            params[0, 0] = fsum([fit.params[0], *(-products), *(-errors)])
-            params_root[0] -= offsets[1:] @ root[1:]
-        if not fit.null_space.size:
-            return Solution(internal, root, params, params_root, chi2, n, rank)
-        null_space = fit.null_space.copy()
-        null_space[:, 0] -= null_space[:, 1:] @ offsets[1:]
-        norms = np.sqrt(np.append(1.0, np.mean(np.square(X + offsets[1:]), axis=0)))
+                null_space[:, 0] -= null_space[:, 1:] @ offsets[1:]
+                design = np.column_stack([np.ones(len(X)), X + offsets[1:]])
+        if null_space.size:
+            norms = np.sqrt(np.mean(np.square(design), axis=0))
+            null_space = echelon(null_space, np.where(norms > 0.0, norms, 1.0))
         return Solution(
             internal,
             root,
             params,
             params_root,
             chi2,
-            n,
-            rank,
-            null_space=echelon(null_space, np.where(norms > 0.0, norms, 1.0)),
+            fit.n_samples,
+            fit.rank,
+            null_space=null_space,
             internal_null_space=fit.null_space,
             offsets=offsets,
         )

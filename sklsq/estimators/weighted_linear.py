@@ -46,7 +46,7 @@ class ParametersAt:
         return np.sqrt(np.diagonal(self.params_cov, axis1=-2, axis2=-1))
 
 
-class WeightedLinearFit(LinearLeastSquares, InversePrediction):
+class WeightedLinearFit(InversePrediction, LinearLeastSquares):
     r"""Weighted least-squares straight line, or plane, with errors.
 
     Minimises :math:`\chi^2 = \sum_i (y_i - a - b \cdot x_i)^2 / \sigma_i^2`. Sums are centred, so
@@ -110,10 +110,6 @@ class WeightedLinearFit(LinearLeastSquares, InversePrediction):
         self.fit_intercept = fit_intercept
         self.absolute_sigma = absolute_sigma
 
-    @property
-    def _has_intercept(self) -> bool:  # type: ignore[override]
-        return bool(self.fit_intercept)
-
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         if not self.fit_intercept:
             return CentredColumns(MatrixSource(self._feature_names()), None, np.zeros(X.shape[1]))
@@ -131,9 +127,6 @@ class WeightedLinearFit(LinearLeastSquares, InversePrediction):
             x, y, noise = x[kept], y[kept], noise.select(kept)
         line = fit_line(x, y, noise.values, noise.values_are)
         return None if line is None else (InterceptColumns(np.array([line[0]])), line[1])
-
-    def _parameter_names(self) -> list[str]:
-        return (["intercept"] if self.fit_intercept else []) + self._feature_names()
 
     @property
     def r_(self) -> Any:

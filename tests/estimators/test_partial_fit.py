@@ -299,3 +299,14 @@ class TestErrors:
             line.partial_fit(frame[["b", "a"]], y)
         with pytest.warns(UserWarning, match="does not have valid feature names"):
             line.partial_fit(X, y)
+
+
+def test_single_curve_with_errors_of_its_own_as_columns():
+    """y (n, 1) and sigma (n, 1) are one curve in every batch."""
+    rng = np.random.default_rng(5)
+    X, y, sigma = rng.normal(size=(30, 1)), rng.normal(size=(30, 1)), rng.uniform(1, 2, (30, 1))
+    whole = WeightedLinearFit().fit(X, y, sigma=sigma)
+    parts = WeightedLinearFit().partial_fit(X[:10], y[:10], sigma=sigma[:10])
+    parts.partial_fit(X[10:], y[10:], sigma=sigma[10:])
+    np.testing.assert_allclose(parts.params_, whole.params_, rtol=1e-12)
+    np.testing.assert_allclose(parts.params_cov_, whole.params_cov_, rtol=1e-12)
