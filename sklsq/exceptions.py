@@ -1,10 +1,15 @@
 """Warnings that say what the data of a fit could not tell."""
 
+import sys
+import warnings
+
 __all__ = [
     "BoundWarning",
     "DegreesOfFreedomWarning",
+    "ExtrapolationWarning",
     "RankWarning",
     "UnweightedScoreWarning",
+    "warn_caller",
 ]
 
 
@@ -51,6 +56,17 @@ class DegreesOfFreedomWarning(UserWarning):
     """
 
 
+class ExtrapolationWarning(UserWarning):
+    """A polynomial is asked for values outside the range of the data it was fitted to.
+
+    Raised by ``predict``, once for each fit; the message names the range and how far beyond it the
+    new points lie. A polynomial follows its highest power there, whatever the data would do.
+
+    What to do: measure there, choose a function that is known to hold outside, or silence the
+    category where the extrapolation is meant.
+    """
+
+
 class UnweightedScoreWarning(UserWarning):
     """A fit weighted by ``sigma`` is being scored without the ``sigma`` of the scored data.
 
@@ -62,3 +78,12 @@ class UnweightedScoreWarning(UserWarning):
     ``Pipeline`` turn on ``sklearn.set_config(enable_metadata_routing=True)`` and hand ``sigma``
     over as metadata.
     """
+
+
+def warn_caller(text: str, category: type[Warning]) -> None:
+    """Emit a warning at the line of the user's that led here, however deep in this package."""
+    frame, level = sys._getframe(1), 2
+    package = __name__.partition(".")[0] + "."
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
@@ -12,7 +12,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklsq._typing import FloatArray, IntArray
-from sklsq.exceptions import DegreesOfFreedomWarning, UnweightedScoreWarning
+from sklsq.estimators._derived import DerivedQuantities
+from sklsq.exceptions import DegreesOfFreedomWarning, UnweightedScoreWarning, warn_caller
 from sklsq.inference.summary import FitSummary
 from sklsq.noise import Noise, check_index, check_noise
 
@@ -35,9 +36,17 @@ def is_plain(array: Any, ndim: int) -> bool:
 
 def _is_finite(data: FitData) -> bool:
     values = data.noise.values
-    if not (isinstance(values, float) or (values.min() > 0.0 and values.max() < np.inf)):
+    if not (isinstance(values, float) or (values.min() > 0.0 and _all_finite(values))):
         return False
-    return bool(np.isfinite(data.X).all() and np.isfinite(data.Y).all())
+    return _all_finite(data.X) and _all_finite(data.Y)
+
+
+def _all_finite(values: FloatArray) -> bool:
+    """Tell whether all values are finite; their sum of squares settles it, but for overflow."""
+    flat = values.ravel() if values.flags.c_contiguous else None
+    if flat is not None and math.isfinite(flat.dot(flat)):
+        return True
+    return bool(np.isfinite(values).all())
 
 
 def _scaled(variance: FloatArray, scale: FloatArray | float) -> FloatArray:
@@ -47,7 +56,7 @@ def _scaled(variance: FloatArray, scale: FloatArray | float) -> FloatArray:
     return np.where(np.isinf(variance), variance, scaled)
 
 
-class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
+class LeastSquaresRegressor(DerivedQuantities, RegressorMixin, BaseEstimator):
     """Base of all estimators: y = f(X; parameters), with errors.
 
     Subclasses implement `fit`, `_mean` and `_variance_roots`.
@@ -244,7 +253,7 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         """Emit the warnings of a fit at the caller of `fit`, and keep them for the summary."""
         self._messages = [text for _, text in messages]
         for category, text in messages:
-            warnings.warn(text, category, stacklevel=5)
+            warn_caller(text, category)
 
     def _dof_messages(self) -> list[tuple[type[Warning], str]]:
         fewest = self.dof_ if self._single else int(self.dof_.min())
@@ -391,8 +400,7 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
             if self._sigma_given or self.absolute_sigma_:
                 raise ValueError(
                     "`sigma` must be given for the prediction interval of a fit with known "
-                    "errors: the standard "
-                    "deviation of the new measurements. Got None."
+                    "errors: the standard deviation of the new measurements. Got None."
                 )
             return self._scales()
         n_targets = None if self._single else self.params_.shape[0]
@@ -430,13 +438,11 @@ class LeastSquaresRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if sigma is None and sample_weight is None and self._sigma_given:
-            warnings.warn(
+            warn_caller(
                 "The fit was weighted by sigma but this score is not: pass `sigma` to `score`. "
-                "In cross-validation or "
-                "a pipeline, call `sklearn.set_config(enable_metadata_routing=True)` and pass "
-                "sigma as metadata.",
+                "In cross-validation or a pipeline, call "
+                "`sklearn.set_config(enable_metadata_routing=True)` and pass sigma as metadata.",
                 UnweightedScoreWarning,
-                stacklevel=2,
             )
         check_index("sigma", sigma, X, y)
         check_index("sample_weight", sample_weight, X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -10,10 +11,16 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._parameter_space import ParameterSpace
 from sklsq.models import Model
+from sklsq.models.model import BLOCK_POINTS
 from sklsq.noise import Noise
+from sklsq.solvers.gram import gram_matrices
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 
 __all__ = ["Curves", "whitened_curves"]
+
+
+_WORTH_SPLITTING = 4_096  # rows
+_TOGETHER = 16_000  # points of many curves linearised at a time
 
 
 @dataclass(frozen=True)
@@ -54,24 +61,67 @@ class Curves:
     def problem(self, loss: str, f_scale: float) -> NonlinearProblem:
         """Return the problem that the engine solves."""
         lower, upper = self.space.box
-        start = self.space.expand(np.where(np.isfinite(lower), lower, 1.0)[None])
-        splits = self.cholesky is None and self.model.is_pointwise(self.X[:50], start)
+        n_priors = int(self.priors.sum())
+        splits = self.n_samples > _WORTH_SPLITTING and self._is_pointwise(lower)
 
         def take(rows: slice) -> NonlinearProblem:
-            return self._take(rows).problem(loss, f_scale)
+            return self.part(rows).problem(loss, f_scale)
 
         return NonlinearProblem(
             evaluate=self.residuals,
             linearise=self.linearise,
             n_params=len(self.space.free),
-            n_rows=self.n_samples + int(self.priors.sum()),
-            lower=lower,
-            upper=upper,
+            n_rows=self.n_samples + n_priors,
+            lower=lower if self.space.is_bounded else None,
+            upper=upper if self.space.is_bounded else None,
             loss=loss,
             f_scale=f_scale,
-            n_priors=int(self.priors.sum()),
+            n_priors=n_priors,
             take=take if splits else None,
+            single=self._single() if self._is_simple else None,
+            products=self._products if self._is_simple else None,
         )
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether neither priors nor ties nor a covariance take part."""
+        return self.cholesky is None and not self.space.tied and not self.priors.any()
+
+    def _is_pointwise(self, lower: FloatArray) -> bool:
+        if self.cholesky is not None:
+            return False
+        start = self.space.expand(np.where(np.isfinite(lower), lower, 1.0)[None])
+        return self.model.is_pointwise(self.X[:50], start)
+
+    def _single(self) -> Callable[[FloatArray, int], FloatArray]:
+        """Return what linearises one curve."""
+        space, n = self.space, self.n_samples
+        free, at, tried = space.free.tolist(), None, False
+        all_free, per_curve = not space.fixed, len(self.weight) > 1
+        missing = per_curve and not self.weight.all()
+
+        def rows(params: FloatArray, curve: int) -> FloatArray:
+            nonlocal at, tried
+            every = params if all_free else space.expand(params[None])[0]
+            if not tried:
+                at, tried = self.model.at(self.X, every), True
+            out = np.empty((len(free) + 1, n))
+            if at is None:
+                residuals, J = self.linearise(params[None], np.array([curve]))
+                out[:-1], out[-1] = J[0], residuals[0]
+                return out
+            values, *slopes = at(*every.tolist())
+            weight = self.weight[curve if per_curve else 0]
+            for row, j in zip(out, free, strict=False):  # the last row is that of the residuals
+                np.multiply(slopes[j], weight, out=row)
+            residuals = out[-1]
+            np.subtract(self.Y[curve], values, out=residuals)
+            residuals *= weight
+            if missing:
+                out[:, weight == 0.0] = 0.0
+            return out
+
+        return rows
 
     def residuals(self, free: FloatArray, curves: IntArray) -> FloatArray:
         """Return whitened residuals (B, n + q), those of priors last."""
@@ -92,12 +142,39 @@ class Curves:
         rows = D.swapaxes(1, 2) / std[self.priors]
         return self._with_priors(residuals, params), np.concatenate([J, rows], axis=2)
 
+    def _products(self, params: FloatArray, curves: IntArray) -> FloatArray:
+        """Return the products (B, k + 1, k + 1) of J with the residuals below, block by block."""
+        n, free = self.n_samples, self.space.free.tolist()
+        every = self.space.expand(params)
+        at = self.model.at(self.X, every[0]) if n <= BLOCK_POINTS else None
+        products = np.empty((len(params), len(free) + 1, len(free) + 1))
+        if at is None:
+            residuals, J = self.linearise(params, curves)
+            gram_matrices(np.concatenate((J, residuals[:, None]), axis=1), products)
+            return products
+        single = len(self.weight) == 1
+        n_together = max(_TOGETHER // n, 1)
+        buffer = np.empty((n_together, len(free) + 1, n))
+        for first in range(0, len(params), n_together):
+            part = slice(first, min(first + n_together, len(params)))
+            rows, which = buffer[: part.stop - first], curves[part]
+            values, *slopes = at(*every[part].T[:, :, None])
+            weight = self.weight if single else self.weight[which]
+            for i, j in enumerate(free):
+                np.multiply(slopes[j], weight, out=rows[:, i])
+            np.subtract(self.Y[which], values, out=rows[:, -1])
+            rows[:, -1] *= weight
+            if not single and not weight.all():
+                rows.swapaxes(1, 2)[np.broadcast_to(weight == 0.0, (len(rows), n))] = 0.0
+            gram_matrices(rows, products[part])
+        return products
+
     def _with_priors(self, residuals: FloatArray, params: FloatArray) -> FloatArray:
         index, mean, std = (part[self.priors] for part in self.space.prior_rows)
         return np.concatenate([residuals, (mean - params[:, index]) / std], axis=1)
 
     def _whitened(self, rows: FloatArray, curves: IntArray) -> FloatArray:
-        """Return rows (B, n) or (B, k, n) divided by σ, zero where a point is missing."""
+        """Divide rows (B, n) or (B, k, n) by σ, in place; zero where a point is missing."""
         if self.cholesky is not None:
             from scipy.linalg import solve_triangular
 
@@ -109,12 +186,12 @@ class Curves:
         weight = self.weight[curves] if len(self.weight) > 1 else self.weight
         if rows.ndim == 3:
             weight = weight[:, None]
-        white = rows * weight
+        white = np.multiply(rows, weight, out=rows)
         if len(self.weight) > 1 and not weight.all():
             white[np.broadcast_to(weight == 0.0, white.shape)] = 0.0
         return white
 
-    def _take(self, rows: slice) -> Curves:
+    def part(self, rows: slice) -> Curves:
         n, q = self.n_samples, len(self.priors)
         chosen = range(n + int(self.priors.sum()))[rows]
         data = slice(chosen.start, min(chosen.stop, n), chosen.step)

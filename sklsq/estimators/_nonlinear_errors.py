@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.lapack import dtrtri
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.singular import default_rcond, echelon, identify
@@ -51,6 +52,10 @@ def parameter_errors(R: FloatArray, held: BoolArray, n_rows: int) -> ParameterEr
         Number of rows of the derivatives.
     """
     t, k = held.shape
+    if t == 1 and k and not held.any():
+        inverse = _inverse(R[0], default_rcond(n_rows, k))
+        if inverse is not None:
+            return ParameterErrors(inverse[None], np.array([k]), {})
     root, rank = np.zeros((t, k, k)), np.zeros(t, dtype=int)
     null_space: dict[int, FloatArray] = {}
     usual = _invertible(R, held, default_rcond(n_rows, k))
@@ -72,6 +77,16 @@ def parameter_errors(R: FloatArray, held: BoolArray, n_rows: int) -> ParameterEr
             null_space[int(curve)] = np.zeros((len(rows), k))
             null_space[int(curve)][:, moving] = rows
     return ParameterErrors(root, rank, null_space)
+
+
+def _inverse(R: FloatArray, rcond: float) -> FloatArray | None:
+    """Return the inverse of R if the norms of both prove full rank; see `_invertible`."""
+    inverse, singular = dtrtri(R)
+    norms = np.sqrt(np.einsum("ij,ij->j", R, R))
+    with np.errstate(all="ignore"):
+        scaled, scaled_inverse = (R / norms).ravel(), (inverse * norms[:, None]).ravel()
+        size = float(scaled.dot(scaled)) * float(scaled_inverse.dot(scaled_inverse)) * rcond**2
+    return None if singular or not size < 1.0 else inverse
 
 
 def _invertible(R: FloatArray, held: BoolArray, rcond: float) -> BoolArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -51,7 +51,17 @@ class ParameterSpace:
         held = {*self.fixed, *self.tied}
         return np.array([j for j, name in enumerate(self.names) if name not in held], dtype=int)
 
-    @property
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all parameters are free."""
+        return not self.fixed and not self.tied
+
+    @cached_property
+    def is_bounded(self) -> bool:
+        """Whether any free parameter has a bound."""
+        return bool(np.isfinite(self.box).any())
+
+    @cached_property
     def box(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper bounds (k,) of the free parameters."""
         return self.bounds[0, self.free], self.bounds[1, self.free]
@@ -65,6 +75,8 @@ class ParameterSpace:
 
     def expand(self, free: FloatArray) -> FloatArray:
         """Return all parameters (B, m) for the free ones (B, k)."""
+        if self.is_plain:
+            return free
         params = np.empty((len(free), len(self.names)))
         params[:, self.free] = free
         for name, value in self.fixed.items():
@@ -87,7 +99,7 @@ class ParameterSpace:
     def reduce(self, J: FloatArray, params: FloatArray) -> FloatArray:
         """Return derivatives (B, k, n) by the free parameters, from those (B, m, n) by all."""
         if not self.tied:
-            return J if len(self.free) == len(self.names) else J[:, self.free]
+            return J if self.is_plain else J[:, self.free]
         reduced: FloatArray = np.matmul(self.derivative(params).swapaxes(1, 2), J)
         return reduced
 
@@ -118,6 +130,8 @@ def parameter_space(
         leave room, a standard deviation is not positive, or ties depend on each other in a circle.
     """
     names = tuple(names)
+    if bounds is None and not (fixed or tied or priors):
+        return _unconstrained(names)
     held = {name: _number("fixed", name, value) for name, value in _named("fixed", fixed, names)}
     formulas = _ordered({name: _formula(name, v, names) for name, v in _named("tied", tied, names)})
     for name in formulas:
@@ -138,6 +152,11 @@ def parameter_space(
             )
     known = {name: _prior(name, value) for name, value in _named("priors", priors, names)}
     return ParameterSpace(names, held, formulas, box, known)
+
+
+@lru_cache(maxsize=256)
+def _unconstrained(names: tuple[str, ...]) -> ParameterSpace:
+    return ParameterSpace(names, {}, {}, _box(None, names), {})
 
 
 def _named(argument: str, given: Any, names: tuple[str, ...]) -> list[tuple[str, Any]]:

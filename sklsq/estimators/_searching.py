@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
@@ -39,8 +41,8 @@ def given_start(p0: Any, names: tuple[str, ...]) -> FloatArray | None:
     """
     if p0 is None:
         return None
-    start = np.full(len(names), np.nan)
     if isinstance(p0, Mapping):
+        start = np.full(len(names), np.nan)
         for name, value in p0.items():
             if name not in names:
                 raise ValueError(
@@ -83,8 +85,8 @@ class Search:
         One of `STARTS`.
     n_starts : int
         Number of candidates.
-    rng : numpy.random.Generator
-        Source of randomness.
+    random_state : int or None
+        Seed of the candidates; None is 0.
     max_iter : int
     tolerances : Tolerances
     """
@@ -93,7 +95,7 @@ class Search:
     problem: NonlinearProblem
     strategy: str
     n_starts: int
-    rng: np.random.Generator
+    random_state: int | None
     max_iter: int
     tolerances: Tolerances
 
@@ -107,14 +109,25 @@ class Search:
         which : ndarray of int of shape (t,)
             The curves.
         """
+        minima = None
+        if (
+            start is not None
+            and self.strategy in ("auto", "p0")
+            and math.isfinite(start.dot(start))
+        ):
+            begin = start[None] if len(which) == 1 else np.repeat(start[None], len(which), axis=0)
+            minima = self._descend(begin, which)
+            if int(minima.outcome.max()) <= Outcome.EXACT and minima.R.any(axis=1).all():
+                return minima, minima, np.zeros(len(which), dtype=bool)
         with np.errstate(all="ignore"):  # here, since threads start with the usual state
-            return self._run(start, which)
+            return self._run(start, which, minima)
 
-    def _run(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:
-        complete = start is not None and bool(np.isfinite(start).all())
-        if complete and self.strategy in ("auto", "p0"):
-            begin = np.repeat(np.asarray(start)[None], len(which), axis=0)
-            minima = stalled_where_flat(self._descend(begin, which))
+    def _run(
+        self, start: FloatArray | None, which: IntArray, minima: Minima | None
+    ) -> tuple[Minima, Minima, BoolArray]:
+        """Go on where the user's start, which led to `minima`, was none or not enough."""
+        if minima is not None:
+            minima = stalled_where_flat(minima)
             lost = ~minima.converged | _dead(minima)
             if self.strategy == "p0" or not lost.any():
                 return minima, minima, np.zeros(len(which), dtype=bool)
@@ -151,6 +164,11 @@ class Search:
             R[rows[even], :, j] *= -1.0
         return replace(minima, params=params, R=R)
 
+    def _generator(self) -> np.random.Generator:
+        """Return a source of randomness, the same for every part of the curves."""
+        state = check_random_state(0 if self.random_state is None else self.random_state)
+        return np.random.default_rng(state.randint(2**31))
+
     def _descend(self, start: FloatArray, which: IntArray) -> Minima:
         return minimise(
             self.problem,
@@ -162,10 +180,11 @@ class Search:
 
     def _look(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:
         """Return minima reached from candidates."""
-        candidates = self._candidates(start, which)
+        rng = self._generator()
+        candidates = self._candidates(start, which, rng)
         linear = self._linear(candidates)
         if self.strategy == "auto" and not linear.all():
-            self._redraw(candidates[-self.n_starts :], linear, start, which)
+            self._redraw(candidates[-self.n_starts :], linear, start, which, rng)
         options: Any = {
             "linear": linear,
             "max_iter": self.max_iter,
@@ -178,7 +197,7 @@ class Search:
         if len(which) == 1:
             if self.strategy == "anneal":
                 box = self._box(candidates)
-                best = anneal(self.problem, box, self.rng, linear=linear, curve=int(which[0]))
+                best = anneal(self.problem, box, rng, linear=linear, curve=int(which[0]))
                 candidates = np.concatenate([best, candidates[:8]])
             found = search(self.problem, candidates, curve=int(which[0]), **options)
             return found.best, found.minima, found.tied
@@ -193,6 +212,7 @@ class Search:
         linear: BoolArray,
         start: FloatArray | None,
         which: IntArray,
+        rng: np.random.Generator,
     ) -> None:
         """Draw the generic candidates anew where they matter, by the dimensions of parameters."""
         curves = self.curves
@@ -204,7 +224,7 @@ class Search:
         y = curves.Y[which].mean(axis=0)
         lower, upper = curves.space.box
         candidates[:, drawn] = np.clip(
-            nonlinear_candidates(curves.model, curves.X, y, known, self.rng, len(candidates)),
+            nonlinear_candidates(curves.model, curves.X, y, known, rng, len(candidates)),
             lower[drawn],
             upper[drawn],
         )
@@ -220,18 +240,20 @@ class Search:
         free: BoolArray = linear & np.isinf(lower) & np.isinf(upper)
         return free
 
-    def _candidates(self, start: FloatArray | None, which: IntArray) -> FloatArray:
+    def _candidates(
+        self, start: FloatArray | None, which: IntArray, rng: np.random.Generator
+    ) -> FloatArray:
         """Return candidates (S, k), first those that know most."""
         curves, k = self.curves, len(self.curves.space.free)
         y = curves.Y[which].mean(axis=0) if len(which) > 1 else curves.Y[which[0]]
         X = curves.X
-        generic = generic_candidates(X, y, k, self.rng, self.n_starts)
+        generic = generic_candidates(X, y, k, rng, self.n_starts)
         if self.strategy in ("grid", "multistart"):
             lower, upper = self._box(generic)
             if self.strategy == "grid":
                 generic = grid(lower, upper, self.n_starts)
             else:
-                generic = multistart(lower, upper, self.n_starts, self.rng)
+                generic = multistart(lower, upper, self.n_starts, rng)
         known = curves.model.candidates(X, y) if self.strategy == "auto" else None
         parts = [generic] if known is None else [known[:, curves.space.free], generic]
         candidates = np.concatenate(parts)

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from sklsq._typing import BoolArray, FloatArray, IntArray
-from sklsq.estimators._base import LeastSquaresRegressor
+from sklsq._typing import BoolArray, FloatArray
 from sklsq.estimators._binding import bound_model, feature_columns
 from sklsq.estimators._curves import Curves, whitened_curves
 from sklsq.estimators._distances import by_distance
-from sklsq.estimators._nonlinear_errors import parameter_errors
+from sklsq.estimators._minima import PublishedMinima
 from sklsq.estimators._parameter_space import parameter_space
 from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free, together
-from sklsq.exceptions import BoundWarning, RankWarning
 from sklsq.noise import Noise, check_index, check_sigma_x
-from sklsq.solvers.nonlinear_problem import Minima, Outcome, Tolerances
+from sklsq.solvers.nonlinear_problem import Minima, Tolerances
 from sklsq.solvers.robust_loss import LOSSES
-from sklsq.solvers.singular import describe
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["NonlinearLSQ"]
 
 
-class NonlinearLSQ(LeastSquaresRegressor):
+class NonlinearLSQ(PublishedMinima):
     r"""Nonlinear least squares with errors.
 
     Minimises :math:`\chi^2 = \sum_i ((y_i - f(x_i; p))/\sigma_i)^2` over the parameters p, from
@@ -251,6 +244,8 @@ class NonlinearLSQ(LeastSquaresRegressor):
                 )
         for name in ("f_scale", "ftol", "xtol", "gtol"):
             value = getattr(self, name)
+            if type(value) is float and 0.0 < value < np.inf:
+                continue
             if not (
                 isinstance(value, Real)
                 and 0.0 <= float(value) < np.inf
@@ -298,13 +293,15 @@ class NonlinearLSQ(LeastSquaresRegressor):
         """Return the minima (t,), those of the search (M,), and which of them tie with the best."""
         problem = curves.problem(self.loss, self.f_scale)
         t, space = len(curves.Y), curves.space
-        seed = check_random_state(0 if self.random_state is None else self.random_state)
+        seed = self.random_state
+        if not (seed is None or isinstance(seed, int)):
+            seed = check_random_state(seed).randint(2**31)
         search = Search(
             curves,
             problem,
             self.start,
             self.n_starts,
-            np.random.default_rng(seed.randint(2**31)),
+            seed,
             self.max_iter,
             Tolerances(self.ftol, self.xtol, self.gtol),
         )
@@ -332,137 +329,9 @@ class NonlinearLSQ(LeastSquaresRegressor):
         return by_distance(curves, minima, sigma_x, self.max_iter)
 
     def _in_parts(self, n_curves: int) -> list[Any]:
+        if self.n_jobs is None or n_curves == 1:
+            return [np.arange(n_curves)]
         from joblib import effective_n_jobs
 
-        n_jobs = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        n_jobs = effective_n_jobs(self.n_jobs)
         return np.array_split(np.arange(n_curves), min(max(n_jobs, 1), n_curves))
-
-    # Publishing ----------------------------------------------------------------------------------
-
-    def _publish_minima(
-        self, curves: Curves, minima: Minima, counts: IntArray, noise: Noise, single: bool
-    ) -> None:
-        space = curves.space
-        empty = counts + len(space.priors) == 0
-        lost = empty | (minima.outcome == Outcome.START_NOT_FINITE)
-        free = np.where(lost[:, None], np.nan, minima.params)
-        R = np.where(lost[:, None, None], np.nan, minima.R)
-        errors = parameter_errors(R, minima.at_bound, curves.n_samples)
-        params = space.expand(free)
-        D = space.derivative(params)
-        self._space, self._root = space, np.matmul(D, errors.root)
-        at_bound = np.zeros(params.shape, dtype=bool)
-        at_bound[:, space.free] = minima.at_bound
-        covariance = np.matmul(self._root, self._root.swapaxes(1, 2))
-        held = np.matmul(np.abs(D), minima.at_bound[:, :, None].astype(float))[:, :, 0]
-        self._mark(covariance, held > 0.0, np.nan)
-        self._null_space = {c: rows @ D[c].T for c, rows in errors.null_space.items()}
-        for curve, rows in self._null_space.items():
-            self._mark(covariance[curve : curve + 1], (rows != 0.0).any(axis=0)[None], np.inf)
-        n_held = minima.at_bound.sum(axis=1)  # a bounded parameter was free all the same
-        rank = np.where(lost & ~empty, len(space.free) - n_held, errors.rank)
-        dof = np.asarray(counts + len(space.priors) - rank - n_held, dtype=int)
-        chi2 = np.where(lost, np.nan, minima.chi2)
-        how: Any = {"given": noise.given, "names": list(space.names), "intercept": False}
-        if single:
-            self._publish(params[0], covariance[0], float(chi2[0]), int(dof[0]), **how)
-        else:
-            self._publish(params, covariance, chi2, dof, **how)
-        sentences = [
-            _EMPTY if e else o.sentence
-            for e, o in zip(empty, map(Outcome, minima.outcome), strict=True)
-        ]
-        converged, n_iter = minima.converged & ~empty, np.maximum(minima.n_iter, 1)
-        self.unidentified_ = next(iter(self._null_space.values()), np.empty((0, params.shape[1])))
-        self.at_bound_ = at_bound[0] if single else at_bound
-        self.rank_: Any = int(errors.rank[0]) if single else errors.rank
-        self.n_iter_: Any = int(n_iter[0]) if single else n_iter
-        self.converged_: Any = bool(converged[0]) if single else converged
-        self.status_: Any = sentences[0] if single else np.array(sentences, dtype=object)
-        self._warn(self._warnings(converged, sentences, at_bound))
-
-    @staticmethod
-    def _mark(covariance: FloatArray, where: BoolArray, value: float) -> None:
-        """Set the variances of marked parameters (t, m) to a value, their covariances to NaN."""
-        for curve, parameter in np.argwhere(where):
-            covariance[curve, parameter] = covariance[curve, :, parameter] = np.nan
-            covariance[curve, parameter, parameter] = value
-
-    def _warnings(
-        self, converged: BoolArray, sentences: list[str], at_bound: BoolArray
-    ) -> list[tuple[type[Warning], str]]:
-        messages: list[tuple[type[Warning], str]] = []
-        names, t = self._space.names, len(converged)
-        failed = np.flatnonzero(~converged)
-        if len(failed):
-            which = (
-                "" if t == 1 else f"{len(failed)} of {t} curves, the first of them {failed[0]}: "
-            )
-            messages.append((ConvergenceWarning, which + sentences[failed[0]]))
-        if self._null_space:
-            curve, rows = next(iter(self._null_space.items()))
-            where = "" if t == 1 else f" of {len(self._null_space)} curves, the first {curve},"
-            moves = "; ".join(describe(rows, list(names)))
-            messages.append(
-                (
-                    RankWarning,
-                    f"The data{where} cannot tell some parameters apart: small t in {moves} fit "
-                    "equally well. Fix or tie one parameter of each combination, or measure where "
-                    "they differ.",
-                )
-            )
-        if at_bound.any():
-            held = ", ".join(name for j, name in enumerate(names) if at_bound[:, j].any())
-            messages.append(
-                (
-                    BoundWarning,
-                    f"At a bound, without an error of its own: {held}. The other errors are for "
-                    "that value; widen the bound if it is not a hard limit.",
-                )
-            )
-        return messages + self._dof_messages()
-
-    @property
-    def starts_(self) -> pd.DataFrame:
-        """The different minima found; made when asked for, as it takes as long as a small fit."""
-        if not hasattr(self, "_found"):
-            raise AttributeError("This NonlinearLSQ is not fitted yet.")
-        import pandas as pd
-
-        every, tied = self._found
-        table = pd.DataFrame(self._space.expand(every.params), columns=list(self._space.names))
-        table.insert(0, "chi2", every.chi2)
-        return table.assign(
-            converged=every.converged, tied=tied if len(tied) == len(table) else False
-        )
-
-    @property
-    def params_corr_(self) -> FloatArray:
-        """Correlations (m, m) or (t, m, m) of the parameters; NaN where there is no error."""
-        if not hasattr(self, "_sigma_given"):
-            raise AttributeError("This NonlinearLSQ is not fitted yet.")
-        std = self.params_std_
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return cast(FloatArray, self.params_cov_ / (std[..., :, None] * std[..., None, :]))
-
-    # Using ---------------------------------------------------------------------------------------
-
-    def _mean(self, X: FloatArray) -> FloatArray:
-        return self.model_.evaluate(self._used_features(X), np.atleast_2d(self.params_)).T
-
-    def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
-        _, J = self.model_.linearise(self._used_features(X), np.atleast_2d(self.params_))
-        roots = []
-        for curve, (rows, root) in enumerate(zip(J.swapaxes(1, 2), self._root, strict=True)):
-            product = rows @ root
-            null_space = self._null_space.get(curve)
-            if null_space is not None:
-                along = np.abs(rows @ null_space.T)
-                lost = along > _ESTIMABLE * (np.abs(rows) @ np.abs(null_space.T))
-                product = np.hstack([product, np.where(lost.any(axis=1), np.inf, 0.0)[:, None]])
-            roots.append(product)
-        return roots
-
-
-_ESTIMABLE = 1e-6  # derivatives of a model at its minimum have that many digits at worst
-_EMPTY = "Not fitted: the curve has no points. Leave it out, or look why all of its y are missing."

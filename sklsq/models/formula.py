@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
-
-import numpy as np
 
 from sklsq._typing import FloatArray
 from sklsq.expression import Expression, compile_many, parse
-from sklsq.models.dual import Dual, derivative_rows, seeds
-from sklsq.models.model import Model, blocks
+from sklsq.models.compiled import CompiledFormula
+from sklsq.models.model import At, Model
 
 __all__ = ["FormulaModel", "formula_model"]
 
@@ -110,28 +108,15 @@ class FormulaModel(Model):
 
     def evaluate(self, X: FloatArray, params: FloatArray) -> FloatArray:
         """Compute the formula; see `Model.evaluate`."""
-        values = np.empty((len(params), len(X)))
-        with np.errstate(all="ignore"):
-            for part in blocks(len(params), len(X)):
-                (values[part],) = self._value(*self._operands(X, params, part))
-        return values
+        return self._compiled.evaluate(X, params)
 
     def linearise(self, X: FloatArray, params: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Compute the formula and its exact derivatives; see `Model.linearise`."""
-        values = np.empty((len(params), len(X)))
-        derivatives = np.empty((*params.shape, len(X)))
-        run = self._value_and_slopes
-        with np.errstate(all="ignore"):
-            for part in blocks(len(params), len(X)):
-                operands = self._operands(X, params, part)
-                rows = derivatives[part[0], :, part[1]]
-                if run is None:
-                    self._linearise_by_duals(operands, values[part], rows)
-                    continue
-                values[part], *slopes = run(*operands)
-                for i, slope in enumerate(slopes):
-                    rows[:, i] = slope
-        return values, derivatives
+        return self._compiled.linearise(X, params)
+
+    def at(self, X: FloatArray, params: FloatArray) -> At | None:
+        """Return the formula at these features; see `Model.at`."""
+        return self._compiled.at(X)
 
     @cached_property
     def _used(self) -> tuple[int, ...]:
@@ -139,35 +124,14 @@ class FormulaModel(Model):
         return tuple(j for j, name in enumerate(self.features) if name in self._expression.names)
 
     @cached_property
-    def _arguments(self) -> tuple[str, ...]:
-        return (*(self.features[j] for j in self._used), *self.parameter_names)
-
-    @cached_property
-    def _value(self) -> Callable[..., list[Any]]:
-        return compile_many([self._expression], self._arguments)
-
-    @cached_property
-    def _value_and_slopes(self) -> Callable[..., list[Any]] | None:
-        if self.derivatives is None:
-            return None
-        return compile_many([self._expression, *self.derivatives], self._arguments)
-
-    def _operands(self, X: FloatArray, params: FloatArray, part: tuple[slice, slice]) -> list[Any]:
-        """Return the arguments of one part of the (B, n) output.
-
-        A single problem has its parameters as numbers, several as columns (B, 1).
-        """
-        problems, rows = part
-        operands: list[Any] = [X[rows, j] for j in self._used]
-        block = params[problems]
-        operands.extend(block[0] if len(block) == 1 else block.T[:, :, None])
-        return operands
-
-    def _linearise_by_duals(self, operands: list[Any], values: FloatArray, row: FloatArray) -> None:
-        columns, params = operands[: len(self._used)], operands[len(self._used) :]
-        (result,) = self._value(*columns, *seeds(params))
-        values[...] = result.value if isinstance(result, Dual) else result
-        derivative_rows(result, row)
+    def _compiled(self) -> CompiledFormula:
+        arguments = (*(self.features[j] for j in self._used), *self.parameter_names)
+        slopes = self.derivatives
+        return CompiledFormula(
+            self._used,
+            compile_many([self._expression], arguments),
+            None if slopes is None else compile_many([self._expression, *slopes], arguments),
+        )
 
 
 _HOW_TO_NAME = "Without column names the feature is x, or x0, x1... where there are several."
@@ -198,6 +162,17 @@ def formula_model(
     >>> formula_model("a + b*x0*x1", 2).parameter_names
     ('a', 'b')
     """
+    if not isinstance(source, str):
+        return FormulaModel(source)  # says what it must be
+    return _formula_model(
+        source, n_features, None if feature_names is None else tuple(feature_names)
+    )
+
+
+@lru_cache(maxsize=256)
+def _formula_model(
+    source: str, n_features: int, feature_names: tuple[str, ...] | None
+) -> FormulaModel:
     if feature_names is not None:
         return FormulaModel(source, feature_names)
     names = set(parse(source).names)

@@ -1,9 +1,11 @@
 """A model written as a Python function, with derivatives found by themselves.
 
-The function is called with whole arrays. Three things about it are found out by trying, once, and
-checked against plain calls: whether it takes B sets of parameters at once, as columns (B, 1);
-whether it lets dual numbers through (exact derivatives), or complex ones (the same at a higher
-price), or neither (differences); and whether a row of its value depends on that row of X alone.
+The function is called with whole arrays. What it can do is found out by trying, once, and checked
+against plain calls: whether it is a formula, that is, arithmetic and listed functions alone, which
+is then written down, differentiated exactly and compiled (`sklsq.expression.tracing`). If not:
+whether it takes B sets of parameters at once, as columns (B, 1); whether it lets dual numbers
+through (exact derivatives), or complex ones (the same at a higher price), or neither (differences);
+and whether a row of its value depends on that row of X alone.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sklsq._typing import FloatArray
+from sklsq.expression.tracing import Tracer, compile_traced, trace
+from sklsq.models.compiled import CompiledFormula
 from sklsq.models.differences import (
     agree,
     central_differences,
@@ -22,7 +26,8 @@ from sklsq.models.differences import (
     forward_differences,
 )
 from sklsq.models.dual import Dual, DualVector, derivative_rows, seeds
-from sklsq.models.model import BLOCK_POINTS, Model, blocks
+from sklsq.models.memory import FunctionMemory, is_self_contained
+from sklsq.models.model import BLOCK_POINTS, At, Model, blocks
 
 __all__ = ["JAC_METHODS", "FunctionModel", "Jac"]
 
@@ -44,6 +49,7 @@ _REFUSALS = (
 # A batch may round differently from single calls; a wrong broadcast is off by far more.
 _ROUNDING = 1e-9
 _ROWS_TO_PART = 2000
+_FORMULAS = FunctionMemory()
 
 
 class FunctionModel(Model):
@@ -64,7 +70,8 @@ class FunctionModel(Model):
         Whether the parameters are a single argument, ``function(x, p)``.
     jac : {"auto", "dual", "cs", "2-point", "3-point"} or callable
         How derivatives are found: dual numbers, complex step, differences; a callable takes the
-        same arguments as `function` and returns an array (n, m).
+        same arguments as `function` and returns an array (n, m). "auto" writes the function down as
+        a formula where it is one.
 
     Examples
     --------
@@ -77,7 +84,7 @@ class FunctionModel(Model):
     array([[[ 1.,  1.],
             [-0., -3.]]])
     >>> model.jac_method
-    'dual'
+    'formula'
     """
 
     def __init__(
@@ -103,6 +110,8 @@ class FunctionModel(Model):
         self._takes_batches: dict[str, bool] = {}
         self._changes_input: bool | None = None
         self._is_pointwise: bool | None = None
+        self._traced: CompiledFormula | None = None
+        self._is_formula: bool | None = None
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__qualname__", repr(self.function))
@@ -126,6 +135,8 @@ class FunctionModel(Model):
     @property
     def jac_method(self) -> str:
         """How derivatives are found; "auto" until the first are."""
+        if self._is_formula:
+            return "formula"
         return "callable" if callable(self.jac) else self._method or self.jac
 
     def evaluate(self, X: FloatArray, params: FloatArray) -> FloatArray:
@@ -136,6 +147,9 @@ class FunctionModel(Model):
         ValueError
             If the function does not return one real number for each row of X.
         """
+        formula = self._formula(X, params[0])
+        if formula is not None:
+            return formula.evaluate(X, params)
         with np.errstate(all="ignore"):
             if len(params) > 1 and self._may_batch("values", X):
                 if self._changes_input is None:
@@ -147,6 +161,9 @@ class FunctionModel(Model):
 
     def linearise(self, X: FloatArray, params: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Compute the function and its derivatives; see `Model.linearise`."""
+        formula = self._formula(X, params[0])
+        if formula is not None:
+            return formula.linearise(X, params)
         with np.errstate(all="ignore"):
             method = self._choose_method(X, params[0])
             if method == "dual" and len(params) > 1 and self._may_batch("duals", X):
@@ -162,8 +179,15 @@ class FunctionModel(Model):
                 values[b], derivatives[b] = self._linearise_row(method, X, row)
         return values, derivatives
 
+    def at(self, X: FloatArray, params: FloatArray) -> At | None:
+        """Return the formula of the function at these features; see `Model.at`."""
+        formula = self._formula(X, params)
+        return None if formula is None else formula.at(X)
+
     def is_pointwise(self, X: FloatArray, params: FloatArray) -> bool:
         """Tell whether part of X yields that part of the values; see `Model.is_pointwise`."""
+        if self._formula(X, params[0]) is not None:
+            return True
         if self._is_pointwise is None:
             rows = np.linspace(0, len(X) - 1, min(len(X), _ROWS_TO_PART)).astype(int)
             halves = np.array_split(X[rows], 2)
@@ -176,6 +200,52 @@ class FunctionModel(Model):
                 else:
                     self._is_pointwise = len(X) > 3 and _same(np.concatenate(parted), whole)
         return self._is_pointwise
+
+    # ------------------------------------------------------------------ the function as a formula
+
+    def _formula(self, X: FloatArray, p: FloatArray) -> CompiledFormula | None:
+        """Return the function as a formula, once that has been confirmed; None if it is none."""
+        if self._is_formula is None:
+            self._is_formula = self._confirmed_formula(X, p)
+        return self._traced if self._is_formula else None
+
+    def _confirmed_formula(self, X: FloatArray, p: FloatArray) -> bool | None:
+        """Whether the formula has the values of the function; None if this is no point to tell."""
+        if self.jac != "auto" or not isinstance(self.features, int):
+            return False
+        key = self.features, len(self._names), self.is_vector
+        if self._traced is None:
+            self._traced = _FORMULAS.get(self.function, key)
+            if self._traced is not None:
+                return True
+            self._traced = self._written_down(*key)
+            if self._traced is None:
+                return False
+        with np.errstate(all="ignore"):
+            values = self._value(X, p)
+            if not np.isfinite(values).any():
+                return None
+            confirmed = _same(self._traced.evaluate(X, p[None])[0], values)
+        if confirmed and is_self_contained(self.function):
+            _FORMULAS.put(self.function, key, self._traced)
+        return confirmed
+
+    def _written_down(
+        self, n_features: int, n_params: int, is_vector: bool
+    ) -> CompiledFormula | None:
+        columns = tuple(f"x{j}" for j in range(n_features))
+        params = tuple(f"p{j}" for j in range(n_params))
+
+        def call(*tracers: Tracer) -> Any:
+            given = tracers[n_features:]
+            return self.function(*tracers[:n_features], *([list(given)] if is_vector else given))
+
+        steps = trace(call, columns + params, _REFUSALS)
+        if steps is None or not any(step.name in columns for step in steps):
+            return None  # what does not depend on X is not one number a row
+        return CompiledFormula(
+            tuple(range(n_features)), *compile_traced(steps, columns + params, params)
+        )
 
     # ------------------------------------------------------------------ calls of the function
 

@@ -1,11 +1,14 @@
 """What a model is to a fit: y = f(x; p) for B sets of parameters at once, with derivatives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sklsq._typing import FloatArray
 
-__all__ = ["BLOCK_POINTS", "Model", "blocks"]
+__all__ = ["BLOCK_POINTS", "At", "Model", "blocks"]
+
+At = Callable[..., list[Any]]
 
 # Points computed at a time: above this, temporaries leave the cache and page faults dominate.
 BLOCK_POINTS = 4000
@@ -58,6 +61,23 @@ class Model(ABC):
         values : ndarray of shape (B, n)
         derivatives : ndarray of shape (B, m, n)
         """
+
+    def at(self, X: FloatArray, params: FloatArray) -> At | None:
+        """Return the model at these features, for the many calls of one fit.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, p)
+        params : ndarray of shape (m,)
+            A point to find out at what the model can do.
+
+        Returns
+        -------
+        callable or None
+            ``function(*params) -> [value, *slopes]`` of m numbers, without any check; the results
+            are numbers where they do not depend on X. None where `linearise` is all there is.
+        """
+        return None
 
     def __add__(self, other: "Model") -> "Model":
         """Return the sum of two models, see `sklsq.models.composite.CompositeModel`."""

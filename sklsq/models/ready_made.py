@@ -11,7 +11,7 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.models.formula import FormulaModel
 from sklsq.models.linearity import linear_parameters
-from sklsq.models.model import Model
+from sklsq.models.model import At, Model
 from sklsq.models.projection import best_candidates
 
 __all__ = ["ReadyMade", "condense"]
@@ -89,6 +89,10 @@ class ReadyMade(Model):
     def linearise(self, X: FloatArray, params: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Compute the model and its exact derivatives; see `Model.linearise`."""
         return self._model.linearise(X, params)
+
+    def at(self, X: FloatArray, params: FloatArray) -> At | None:
+        """Return the model at these features; see `Model.at`."""
+        return self._model.at(X, params)
 
     def candidates(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """Guess parameters from the data, best first; see `Model.candidates`."""

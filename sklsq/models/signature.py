@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from sklsq.models.function import FunctionModel, Jac
+from sklsq.models.memory import FunctionMemory
 
 __all__ = ["bind"]
 
 Features = int | Sequence[str] | Literal["all"] | None
 
+_SIGNATURES = FunctionMemory()
 _HOW_TO_SAY = (
     'Say which arguments are features, e.g. features=["x", "y"], or features="all" for a function '
     "of the whole matrix."
@@ -116,6 +118,15 @@ def _feature_count(features: Features) -> int | Literal["all"]:
 
 def _arguments(function: Callable[..., Any]) -> tuple[list[str], str | None]:
     """Return the names of the positional arguments, and of ``*args`` if there is one."""
+    found: tuple[list[str], str | None] | None = _SIGNATURES.get(function, "arguments")
+    if found is None:
+        found = _read_arguments(function)
+        _SIGNATURES.put(function, "arguments", found)
+    names, extra = found
+    return list(names), extra
+
+
+def _read_arguments(function: Callable[..., Any]) -> tuple[list[str], str | None]:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

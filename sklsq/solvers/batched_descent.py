@@ -14,22 +14,27 @@ import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.batched_steps import Quadratics, quadratics, stacked_triangles
+from sklsq.solvers.descent_rules import (
+    ACCEPTABLE,
+    AT_ROUNDING,
+    CLOSE,
+    EPS,
+    INVISIBLE,
+    MANY_REJECTED,
+    MAX_REJECTED,
+    SHORT,
+    SHRINKING,
+)
+from sklsq.solvers.gram import gram_matrices
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 
 __all__ = ["minimise_batch"]
 
-_EPS = float(np.finfo(np.float64).eps)
-_ACCEPTABLE = 1e-4
-_AT_ROUNDING = 1e-5
-_INVISIBLE = 1e-11
-_CLOSE = 1e-3
-_SHORT = 1e-8
-_SHRINKING = 0.95
-_MANY_REJECTED, _MAX_REJECTED = 3, 60
-_WORKING_SET = 512
-_WORKING_NUMBERS = 400_000  # entries of the Jacobians held at a time
+_WORKING_SET = 2_048
+_WORKING_NUMBERS = 2_000_000  # entries of the Jacobians of as many problems
 _WELL_CONDITIONED = 1e-4  # smallest squared pivot of a Gram matrix as good as a QR
 _GOING_ON = -1
+_COMPACT = 0.75  # share still going on at which the others leave
 
 
 def minimise_batch(
@@ -86,7 +91,7 @@ class _State:
     finite: BoolArray
     outcome: IntArray
 
-    def where(self, mask: BoolArray | IntArray) -> _State:
+    def where(self, mask: BoolArray | IntArray | slice) -> _State:
         return _State(*(getattr(self, field.name)[mask] for field in fields(self)))
 
 
@@ -147,10 +152,12 @@ class _Batch:
         left = self._foresee(state, model)
         verdict = self._verdict(state, left)
         state.outcome = np.where(state.outcome == _GOING_ON, verdict, state.outcome)
-        going = np.asarray(state.outcome == _GOING_ON)
-        over = state.where(~going)
-        state, model = state.where(going), model.where(going)
-        if not state.cost.size:
+        going = state.outcome == _GOING_ON
+        n_going = int(np.count_nonzero(going))
+        over = state.where(slice(0, 0))
+        if n_going <= _COMPACT * len(going):  # else the few that have ended stay, and wait
+            over, state, model = state.where(~going), state.where(going), model.where(going)
+        if not n_going:
             return over, state
         return over, self._try(state, *self._steps(state, model))
 
@@ -179,6 +186,13 @@ class _Batch:
         self, params: FloatArray, curves: IntArray
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
         """Return cost, chi2, Gram matrices, gradients, and where all of them are finite."""
+        if self.problem.products is not None and self.problem.loss == "linear":
+            products = self.problem.products(params, curves)
+            chi2 = products[:, -1, -1].copy()
+            finite = np.isfinite(products.sum(axis=(1, 2)))
+            if not finite.all():
+                products[~finite] = 0.0
+            return 0.5 * chi2, chi2, products[:, :-1, :-1], products[:, -1, :-1], finite
         r, J = self.problem.linearise(params, curves)
         chi2 = np.einsum("bi,bi->b", r, r)
         if self.problem.loss == "linear":
@@ -210,17 +224,20 @@ class _Batch:
         rate = np.where(state.before > 0.0, state.offset / state.before, 1.0)
         left = np.where(np.isfinite(state.before), np.minimum(rate, 1.0), 1.0)
         state.ratio = np.zeros(len(left))
-        if self.box is not None:
+        near = np.flatnonzero((state.offset <= CLOSE) & np.isfinite(state.last[:, 0]))
+        if self.box is not None or not near.size:
             return left
-        old, new = state.last * state.D, state.newton
-        of_old = np.einsum("bij,bj->bi", model.A, old)
+        A, new, old = model.A[near], state.newton[near], state.last[near] * state.D[near]
+        of_old = np.einsum("bij,bj->bi", A, old)
         squared = np.einsum("bi,bi->b", old, of_old)
         ratio = np.einsum("bi,bi->b", new, of_old) / squared
         rest = new - ratio[:, None] * old
-        size = np.sqrt(np.einsum("bi,bij,bj->b", rest, model.A, rest) / squared)
-        close = (state.offset <= _CLOSE) & (np.abs(ratio) < _SHRINKING) & np.isfinite(size)
-        state.ratio[close] = ratio[close]
-        return np.where(close, size / (1.0 - np.abs(ratio)), left)
+        size = np.sqrt(np.einsum("bi,bij,bj->b", rest, A, rest) / squared)
+        steady = (np.abs(ratio) < SHRINKING) & np.isfinite(size)
+        ratio, size, near = ratio[steady], size[steady], near[steady]
+        state.ratio[near] = ratio
+        left[near] = size / (1.0 - np.abs(ratio))
+        return left
 
     def _verdict(self, state: _State, left: FloatArray) -> IntArray:
         """Return outcomes, -1 for what goes on."""
@@ -229,26 +246,26 @@ class _Batch:
         rate = np.where(np.isfinite(state.before), rate, 1.0)
         arrived = state.n_rejected == 0
         polished = (offset * left <= tolerances.left) | (not tolerances.polish)
-        rounding = (offset <= _AT_ROUNDING) & (rate >= _SHRINKING) & (state.n_iter > 0)
+        rounding = (offset <= AT_ROUNDING) & (rate >= SHRINKING) & (state.n_iter > 0)
         length = _norms(state.D * state.params)
-        hardly = (offset <= _AT_ROUNDING) | (_norms(state.newton) <= _SHORT * length)
+        hardly = (offset <= AT_ROUNDING) | (_norms(state.newton) <= SHORT * length)
         rejected = state.n_rejected
-        no_way = (rejected >= _MAX_REJECTED) | (state.radius <= _EPS * length)
+        no_way = (rejected >= MAX_REJECTED) | (state.radius <= EPS * length)
         exhausted = np.where(state.finite, int(Outcome.STALLED), int(Outcome.NOT_FINITE))
-        exhausted[offset <= np.sqrt(_AT_ROUNDING)] = int(Outcome.CONVERGED)
+        exhausted[offset <= np.sqrt(AT_ROUNDING)] = int(Outcome.CONVERGED)
         verdict = np.where(state.n_iter >= self.max_iter, int(Outcome.MAX_ITERATIONS), _GOING_ON)
         given_up = np.where(arrived, state.flat, no_way)
         verdict[given_up] = exhausted[given_up]
         verdict[arrived & self._exact(state)] = int(Outcome.EXACT)
         ended = ((offset <= tolerances.gtol) & polished) | rounding
-        verdict[np.where(arrived, ended, (rejected >= _MANY_REJECTED) & hardly)] = int(
+        verdict[np.where(arrived, ended, (rejected >= MANY_REJECTED) & hardly)] = int(
             Outcome.CONVERGED
         )
         return verdict
 
     def _exact(self, state: _State) -> BoolArray:
         size = state.D * np.abs(state.params)
-        exact = np.sqrt(2.0 * state.cost) <= 4.0 * _EPS * size.max(axis=1)
+        exact = np.sqrt(2.0 * state.cost) <= 4.0 * EPS * size.max(axis=1)
         both: BoolArray = exact | (np.abs(state.newton) <= self.tolerances.xtol * size).all(axis=1)
         return both
 
@@ -256,7 +273,7 @@ class _Batch:
         self, state: _State, model: Quadratics
     ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
         """Return changes, lengths, promised reductions, and which steps are undamped."""
-        free_hand = (state.offset <= _AT_ROUNDING) & (state.n_rejected == 0)
+        free_hand = (state.offset <= AT_ROUNDING) & (state.n_rejected == 0)
         radius = np.where(free_hand, np.inf, state.radius)
         u = state.newton.copy()
         undamped = _norms(u) <= radius
@@ -302,8 +319,8 @@ class _Batch:
         if self.box is None:
             return moved
         lower, upper = self.box
-        moved = np.where(change <= (lower - params) * (1.0 - _EPS), lower, moved)
-        return np.where(change >= (upper - params) * (1.0 - _EPS), upper, moved)
+        moved = np.where(change <= (lower - params) * (1.0 - EPS), lower, moved)
+        return np.where(change >= (upper - params) * (1.0 - EPS), upper, moved)
 
     def _try(
         self,
@@ -317,12 +334,15 @@ class _Batch:
         trial = self._moved(state.params, change)
         cost, chi2, gram, gradient, state.finite = self._linearise(trial, state.curves)
         state.radius = np.where(state.n_iter == 0, np.minimum(state.radius, length), state.radius)
-        state.n_iter += 1
+        going = state.outcome == _GOING_ON
+        state.n_iter = state.n_iter + going
         fall = np.where(state.finite, state.cost - cost, -np.inf)
         gain = np.where(promised > 0.0, fall / promised, np.nan)
-        invisible = undamped & (promised <= _INVISIBLE * state.cost)
-        better = state.finite & (
-            (gain >= _ACCEPTABLE) | (invisible & (-fall <= _INVISIBLE * state.cost))
+        invisible = undamped & (promised <= INVISIBLE * state.cost)
+        better = (
+            going
+            & state.finite
+            & ((gain >= ACCEPTABLE) | (invisible & (-fall <= INVISIBLE * state.cost)))
         )
         slope = np.einsum("bi,bi->b", state.gradient, change)
         radius = _next_radii(state.radius, length, gain, slope, -fall, undamped)
@@ -332,7 +352,7 @@ class _Batch:
         state.before = np.where(better, np.where(undamped, state.offset, np.inf), state.before)
         taken = np.where(undamped[:, None], change, np.nan)
         state.last = np.where(better[:, None], taken, state.last)
-        state.n_rejected = np.where(better, 0, state.n_rejected + 1)
+        state.n_rejected = np.where(better, 0, state.n_rejected + going)
         state.params = np.where(better[:, None], trial, state.params)
         state.cost, state.chi2 = np.where(better, (cost, chi2), (state.cost, state.chi2))
         state.gram = np.where(better[:, None, None], gram, state.gram)
@@ -359,19 +379,6 @@ class _Batch:
             part = rest[first : first + size]
             R[part], _ = stacked_triangles(self.problem, state.params[part], state.curves[part])
         return R
-
-
-def gram_matrices(J: FloatArray) -> FloatArray:
-    """Return ``J @ J.T`` of stacked (B, k, n): by rows where BLAS would be called for little."""
-    _, k, n = J.shape
-    if k * n > 4_000:
-        product: FloatArray = np.matmul(J, J.swapaxes(1, 2))
-        return product
-    gram = np.empty((len(J), k, k))
-    for i in range(k):
-        column = np.matmul(J[:, i:], J[:, i, :, None])[:, :, 0]
-        gram[:, i, i:], gram[:, i:, i] = column, column
-    return gram
 
 
 def _norms(rows: FloatArray) -> FloatArray:

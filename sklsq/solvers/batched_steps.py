@@ -2,7 +2,7 @@ r"""Trust-region steps of many problems at once; see `sklsq.solvers.trust_region
 
 In the variables :math:`u = D\delta` every problem is a quadratic with matrix :math:`A =
 D^{-1}JJ^\mathsf{T}D^{-1}` and gradient :math:`b = D^{-1}Jr`. Where the inverse of A is certain, it
-gives the steps (a stacked inverse of small matrices costs a tenth of stacked eigenvectors). The few
+gives the steps (`sklsq.solvers.small_matrices`, a thirtieth of stacked eigenvectors). The few
 problems where it is not are linearised again, and solved by the singular values of their triangular
 factor without the directions of noise.
 """
@@ -16,10 +16,10 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 from sklsq.solvers.singular import default_rcond
+from sklsq.solvers.small_matrices import InverseRoots, inverse_roots
 
 __all__ = ["Quadratics", "quadratics", "stacked_triangles"]
 
-_EPS = float(np.finfo(np.float64).eps)
 _CERTAIN = 1e9  # largest condition of A whose inverse is good to seven digits
 _ACCURACY = 0.1
 _MAX_NEWTON = 12
@@ -44,12 +44,12 @@ class Quadratics:
     """The linearised problems of B points in the variables ``u = D delta``.
 
     ``A`` (B, k, k), ``b`` (B, k); where `spectral` lists a problem, ``w, c, V`` hold its principal
-    directions, else ``inverse`` the inverse of A.
+    directions, else ``roots`` solves with A.
     """
 
     A: FloatArray
     b: FloatArray
-    inverse: FloatArray
+    roots: InverseRoots
     spectral: IntArray
     w: FloatArray
     c: FloatArray
@@ -61,13 +61,13 @@ class Quadratics:
         kept = mask[self.spectral]
         spectral = place[self.spectral[kept]]
         return Quadratics(
-            self.A[mask], self.b[mask], self.inverse[mask], spectral,
+            self.A[mask], self.b[mask], self.roots.where(mask), spectral,
             self.w[kept], self.c[kept], self.V[kept],
         )  # fmt: skip
 
     def newton(self) -> FloatArray:
         """Return the undamped steps (B, k)."""
-        u: FloatArray = np.einsum("bij,bj->bi", self.inverse, self.b)
+        u = self.roots.solve(self.b)
         if self.spectral.size:
             u[self.spectral] = np.einsum("bij,bj->bi", self.V, self.c / self.w)
         return u
@@ -122,10 +122,11 @@ def quadratics(
         b = np.where(mask, 0.0, b - np.einsum("bij,bj->bi", A, np.where(mask, moved, 0.0)))
         A = np.where(mask[:, :, None] | mask[:, None, :], 0.0, A)
     trace = np.einsum("bii->b", A)
-    diagonal = np.zeros_like(b) if held is None else np.where(mask, trace[:, None], 0.0)
-    inverse = _inverses(A, diagonal)
-    size = np.sqrt(np.einsum("bij,bij->b", inverse, inverse)) * trace
-    spectral = np.flatnonzero(~(size <= _CERTAIN))
+    shift = np.where(trace == 0.0, 1.0, 0.0)  # nothing moves where no parameter does
+    if held is not None:
+        shift = np.where(mask, np.where(trace == 0.0, 1.0, trace)[:, None], shift[:, None])
+    roots = inverse_roots(A, shift)
+    spectral = np.flatnonzero(~(roots.trace() * trace <= _CERTAIN))
     w: FloatArray = np.empty((0, k))
     c: FloatArray = w
     V: FloatArray = np.empty((0, k, k))
@@ -138,21 +139,7 @@ def quadratics(
             z = z - np.einsum("bij,bj->bi", R, np.where(fixed, moved[spectral], 0.0))
             R = np.where(fixed[:, None, :], 0.0, R)
         w, c, V = _spectra(R, z, default_rcond(problem.n_rows, k))
-    return Quadratics(A, b, inverse, spectral, w, c, V)
-
-
-def _inverses(A: FloatArray, diagonal: FloatArray) -> FloatArray:
-    """Return the inverses of A with a diagonal (B, k) added; singular ones come out huge."""
-    ridge = _EPS * (np.einsum("bii->b", A) + _EPS)
-    places = np.arange(A.shape[1])
-    for share in (1.0, 1e4):
-        shifted = A.copy()
-        shifted[:, places, places] += diagonal + share * ridge[:, None]
-        try:
-            return np.linalg.inv(shifted)
-        except np.linalg.LinAlgError:  # raised for all if a single one is singular to the last bit
-            continue
-    return np.full_like(A, np.inf)
+    return Quadratics(A, b, roots, spectral, w, c, V)
 
 
 def _spectra(
@@ -166,13 +153,13 @@ def _spectra(
 
 
 def _damped(A: FloatArray, b: FloatArray, radius: FloatArray) -> FloatArray:
-    """Return steps of the given lengths from stacked inverses."""
+    """Return steps of the given lengths."""
     damping = np.zeros(len(b))
     for _ in range(_MAX_NEWTON):
-        inverse = _inverses(A, np.broadcast_to(damping[:, None], b.shape))
-        u: FloatArray = np.einsum("bij,bj->bi", inverse, b)
-        squared = np.einsum("bi,bi->b", u, u)
-        slope = np.einsum("bi,bij,bj->b", u, inverse, u)
+        roots = inverse_roots(A, damping)
+        u = roots.solve(b)
+        squared, half = np.einsum("bi,bi->b", u, u), roots.half(u)
+        slope = np.einsum("ib,ib->b", half, half)
         change = _newton(squared, slope, radius)
         if change is None:
             break

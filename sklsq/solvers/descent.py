@@ -14,40 +14,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklsq._typing import BoolArray, FloatArray, IntArray
+from sklsq._typing import BoolArray, FloatArray
+from sklsq.solvers.descent_rules import (
+    ACCEPTABLE,
+    AT_ROUNDING,
+    CLOSE,
+    EPS,
+    INVISIBLE,
+    MANY_REJECTED,
+    MAX_REJECTED,
+    SHORT,
+    SHRINKING,
+)
 from sklsq.solvers.linearisation import Linearisation, cost_at, linearise_at
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.singular import default_rcond
 from sklsq.solvers.trust_region import (
-    Spectrum,
+    Quadratic,
     bounded_step,
     next_radius,
-    spectrum_of_gram,
-    spectrum_of_triangle,
+    quadratic_of_gram,
+    quadratic_of_triangle,
 )
 
-__all__ = ["Descent"]
-
-_EPS = float(np.finfo(np.float64).eps)
-_ACCEPTABLE = 1e-4  # share of the promised fall of the cost
-_AT_ROUNDING = 1e-5  # offset at which rounding of the model may end a descent
-_INVISIBLE = 1e-11  # relative change of the cost that may be rounding
-_CLOSE = 1e-3  # offset from which on the steps are in proportion
-_SHORT = 1e-8  # step relative to the parameters, the same where the fit is all but exact
-_SHRINKING = 0.95  # rate below which steps still become shorter
-_MANY_REJECTED, _MAX_REJECTED = 3, 60
+__all__ = ["Descent", "Reached"]
 
 
 @dataclass(slots=True)
 class _Point:
-    """A point of the descent with its Gauss-Newton step t."""
+    """A point of the descent; `model` is the linearised problem of the free parameters."""
 
     params: FloatArray
     linear: Linearisation
     free: BoolArray | None  # None: all are
     triangle: tuple[FloatArray, FloatArray] | None
-    spectrum: Spectrum
-    newton: FloatArray
+    model: Quadratic
+    length: float  # of the Gauss-Newton step
     offset: float
 
 
@@ -59,16 +61,27 @@ class _Step:
     undamped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a descent may go on: a point, the scales D, the radius, and the steps taken."""
+
+    params: FloatArray
+    D: FloatArray
+    radius: float
+    n_iter: int
+
+
 class Descent:
-    """A descent from one start (1, k); `run` returns its minimum."""
+    """A descent from one start (k,), or from a point reached; `run` returns its minimum."""
 
     def __init__(
         self,
         problem: NonlinearProblem,
         start: FloatArray,
-        curve: IntArray,
+        curve: int,
         max_iter: int,
         tolerances: Tolerances,
+        reached: Reached | None = None,
     ) -> None:
         self.problem, self.curve = problem, curve
         self.max_iter, self.tolerances = max_iter, tolerances
@@ -81,14 +94,18 @@ class Descent:
         self.rate, self.ratio, self.left = 1.0, 0.0, 1.0
         self.n_iter = self.n_rejected = 0
         self.flat, self.finite = False, True
+        if reached is not None and reached.n_iter:  # another loop has come so far
+            self.start, self.n_iter = reached.params, reached.n_iter
+            self.D, self.radius = np.array(reached.D), reached.radius
 
     def run(self) -> Minima:
         """Descend."""
         linear = self._linearise(self.start)
         if linear is None:
             return self._nowhere()
-        self._arrive(self.start[0], linear)
-        self.radius = self.tolerances.reach * (float(np.linalg.norm(self.D * self.start[0])) or 1.0)
+        self._arrive(self.start, linear)
+        if self.n_iter == 0:
+            self.radius = self.tolerances.reach * (_norm(self.D * self.start) or 1.0)
         outcome = self._verdict()
         while outcome is None:
             self._iterate()
@@ -119,50 +136,47 @@ class Descent:
         self.D = np.maximum(self.D, linear.norms)
         if self.n_iter == 0:  # later on they can only grow
             self.D[self.D == 0.0] = 1.0
-        free, triangle, spectrum = None, None, None
+        free, triangle, model = None, None, None
         if self.box is None:
-            spectrum = spectrum_of_gram(linear.gram, linear.gradient, self.D)
+            model = quadratic_of_gram(linear.gram, linear.gradient, self.D)
         else:
             outward = linear.gradient
             at_lower, at_upper = params <= self.box[0], params >= self.box[1]
             free = ~((at_lower & (outward < 0.0)) | (at_upper & (outward > 0.0)))
-        if spectrum is None:
+        if model is None:
             triangle = linear.triangle()
-            spectrum = self._spectrum(triangle, free)
-        newton = spectrum.gauss_newton()
-        squared = float(newton @ spectrum.c)
-        size = squared / len(newton) * self.dof / (2.0 * linear.cost) if squared > 0.0 else 0.0
-        self.point = _Point(params, linear, free, triangle, spectrum, newton, math.sqrt(size))
+            model = self._model(triangle, free)
+        u, squared = model.newton, model.decrement
+        size = squared / len(u) * self.dof / (2.0 * linear.cost) if squared > 0.0 else 0.0
+        self.point = _Point(params, linear, free, triangle, model, _norm(u), math.sqrt(size))
 
     def _foresee(self, step: _Step) -> None:
         """Compare the next step with the last one: their ratio, and what it leaves open."""
         self.ratio, self.left = 0.0, min(self.rate, 1.0)
         point = self.point
-        if self.box is not None or not step.undamped or point.offset > _CLOSE:
+        if self.box is not None or not step.undamped or point.offset > CLOSE:
             return
-        root = np.sqrt(point.spectrum.w)
-        new, old = root * point.newton, root * ((self.D * step.change) @ point.spectrum.V)
-        squared = float(old @ old)
-        ratio = float(new @ old) / squared if squared > 0.0 else 1.0
-        if abs(ratio) < _SHRINKING:
+        inner, new, old = point.model.inner, point.model.newton, self.D * step.change
+        squared = inner(old, old)
+        ratio = inner(new, old) / squared if squared > 0.0 else 1.0
+        if abs(ratio) < SHRINKING:
             rest = new - ratio * old
             self.ratio = ratio
-            self.left = math.sqrt(float(rest @ rest) / squared) / (1.0 - abs(ratio))
+            self.left = math.sqrt(max(inner(rest, rest), 0.0) / squared) / (1.0 - abs(ratio))
 
-    def _spectrum(
-        self, triangle: tuple[FloatArray, FloatArray], free: BoolArray | None
-    ) -> Spectrum:
+    def _model(self, triangle: tuple[FloatArray, FloatArray], free: BoolArray | None) -> Quadratic:
         R, z = triangle
         if free is None or free.all():
-            return spectrum_of_triangle(R, z, self.D, self.rcond)
+            return quadratic_of_triangle(R, z, self.D, self.rcond)
         if not free.any():
-            return Spectrum(np.ones(1), np.zeros(1), np.zeros((1, 1)), np.ones(1))
-        return spectrum_of_triangle(R[:, free], z, self.D[free], self.rcond)
+            nothing = np.zeros((len(z), 1)), np.zeros(len(z))
+            return quadratic_of_triangle(*nothing, np.ones(1), self.rcond)
+        return quadratic_of_triangle(R[:, free], z, self.D[free], self.rcond)
 
     def _step(self) -> _Step:
         """Return the step from the current point within the radius."""
         point = self.point
-        free_hand = point.offset <= _AT_ROUNDING and self.n_rejected == 0
+        free_hand = point.offset <= AT_ROUNDING and self.n_rejected == 0
         radius = math.inf if free_hand else self.radius
         if self.box is not None:
             assert point.triangle is not None
@@ -171,14 +185,12 @@ class Descent:
             change, promised, undamped = bounded_step(
                 *point.triangle, self.D, radius, room, point.free, self.rcond
             )
-            return _Step(change, float(np.linalg.norm(self.D * change)), promised, undamped)
-        t = point.newton
-        length = math.sqrt(float(t @ t))
-        undamped = length <= radius
-        if not undamped:
-            t = point.spectrum.damped(radius)
-            length = math.sqrt(float(t @ t))
-        return _Step(point.spectrum.change(t), length, point.spectrum.reduction(t), undamped)
+            return _Step(change, _norm(self.D * change), promised, undamped)
+        model, u, length = point.model, point.model.newton, point.length
+        if length <= radius:
+            return _Step(u / self.D, length, 0.5 * model.decrement, True)
+        u = model.damped(radius)
+        return _Step(u / self.D, _norm(u), model.reduction(u), False)
 
     def _moved(self, change: FloatArray) -> FloatArray:
         """Return the point a step leads to, on a bound exactly where it reaches one."""
@@ -193,29 +205,31 @@ class Descent:
     def _try(self, trial: FloatArray, step: _Step) -> Linearisation | None:
         """Return the linearised trial point if it is better, and adapt the radius."""
         cost = self.point.linear.cost
-        invisible = step.undamped and step.promised <= _INVISIBLE * cost
+        invisible = step.undamped and step.promised <= INVISIBLE * cost
         linear: Linearisation | None = None
         if self.n_rejected:  # likely to be rejected again: the derivatives can wait
-            reached = cost_at(self.problem, trial[None], self.curve)
+            reached = cost_at(self.problem, trial, self.curve)
         else:
-            linear = self._linearise(trial[None])
+            linear = self._linearise(trial)
             reached = math.nan if linear is None else linear.cost
         self.finite = math.isfinite(reached)
         gain = (cost - reached) / step.promised if step.promised > 0.0 else math.nan
-        better = gain >= _ACCEPTABLE or (invisible and reached <= cost * (1.0 + _INVISIBLE))
+        better = gain >= ACCEPTABLE or (invisible and reached <= cost * (1.0 + INVISIBLE))
         if not (invisible and better):
-            slope = float(self.point.linear.gradient @ step.change)
+            slope = float(self.point.linear.gradient.dot(step.change))
             self.radius = next_radius(
                 self.radius, step.length, gain, slope, reached - cost, step.undamped
             )
         if not better:
             return None
-        return self._linearise(trial[None]) if linear is None else linear
+        return self._linearise(trial) if linear is None else linear
 
     def _linearise(self, params: FloatArray) -> Linearisation | None:
         """Linearise; None where anything is not finite."""
         linear = linearise_at(self.problem, params, self.curve)
-        return linear if math.isfinite(linear.cost + float(linear.norms @ linear.norms)) else None
+        return (
+            linear if math.isfinite(linear.cost + float(linear.norms.dot(linear.norms))) else None
+        )
 
     def _verdict(self) -> Outcome | None:
         """Return how the descent ended, None while it goes on."""
@@ -230,7 +244,7 @@ class Descent:
         left = offset * self.left if tolerances.polish else 0.0
         if offset <= tolerances.gtol and left <= tolerances.left:
             return Outcome.CONVERGED
-        if offset <= _AT_ROUNDING and self.rate >= _SHRINKING and self.n_iter:
+        if offset <= AT_ROUNDING and self.rate >= SHRINKING and self.n_iter:
             return Outcome.CONVERGED
         if self._is_exact():
             return Outcome.EXACT
@@ -238,22 +252,22 @@ class Descent:
 
     def _rejected(self) -> Outcome | None:
         """Return whether the last rejection was one too many."""
-        if self.n_rejected >= _MANY_REJECTED and self._hardly_moves():
+        if self.n_rejected >= MANY_REJECTED and self._hardly_moves():
             return Outcome.CONVERGED
-        if self.n_rejected >= _MAX_REJECTED or self.radius <= _EPS * self._length():
+        if self.n_rejected >= MAX_REJECTED or self.radius <= EPS * self._length():
             return self._exhausted()
         return None
 
     def _is_exact(self) -> bool:
         """Whether the residuals are rounding of the fitted values, or the step is."""
         point = self.point
-        bound = float(self.D @ self.D) * float(point.params @ point.params)
-        if min(2.0 * point.linear.cost, float(point.newton @ point.newton)) > _EPS * bound:
+        bound = float(self.D.dot(self.D)) * float(point.params.dot(point.params))
+        if min(2.0 * point.linear.cost, point.length**2) > EPS * bound:
             return False
         sizes = self.D * np.abs(point.params)
-        if math.sqrt(2.0 * point.linear.cost) <= 4.0 * _EPS * float(sizes.max()):
+        if math.sqrt(2.0 * point.linear.cost) <= 4.0 * EPS * float(sizes.max()):
             return True
-        step = point.spectrum.change(point.newton)
+        step = point.model.newton / point.model.D
         moving = np.abs(point.params if point.free is None else point.params[point.free])
         return len(step) == len(moving) and bool(
             (np.abs(step) <= self.tolerances.xtol * moving).all()
@@ -261,16 +275,13 @@ class Descent:
 
     def _hardly_moves(self) -> bool:
         point = self.point
-        return (
-            point.offset <= _AT_ROUNDING
-            or float(np.linalg.norm(point.newton)) <= _SHORT * self._length()
-        )
+        return point.offset <= AT_ROUNDING or point.length <= SHORT * self._length()
 
     def _length(self) -> float:
-        return float(np.linalg.norm(self.D * self.point.params))
+        return _norm(self.D * self.point.params)
 
     def _exhausted(self) -> Outcome:
-        if self.point.offset <= math.sqrt(_AT_ROUNDING):
+        if self.point.offset <= math.sqrt(AT_ROUNDING):
             return Outcome.CONVERGED
         return Outcome.STALLED if self.finite else Outcome.NOT_FINITE
 
@@ -296,14 +307,15 @@ class Descent:
     def _polishing(self, triangle: tuple[FloatArray, FloatArray]) -> FloatArray:
         point = self.point
         if self.box is None or point.free is None:
-            return point.spectrum.change(point.newton) / (1.0 - self.ratio)
+            change: FloatArray = point.model.newton / self.D / (1.0 - self.ratio)
+            return change
         room = self.box[0] - point.params, self.box[1] - point.params
         return bounded_step(*triangle, self.D, math.inf, room, point.free, self.rcond)[0]
 
     def _nowhere(self) -> Minima:
         k = self.problem.n_params
         return Minima(
-            params=self.start,
+            params=self.start[None],
             cost=np.array([np.nan]),
             chi2=np.array([np.nan]),
             n_iter=np.array([0]),
@@ -312,3 +324,7 @@ class Descent:
             R=np.full((1, k, k), np.nan),
             at_bound=np.zeros((1, k), dtype=bool),
         )
+
+
+def _norm(vector: FloatArray) -> float:
+    return math.sqrt(float(vector.dot(vector)))

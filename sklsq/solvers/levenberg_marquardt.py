@@ -34,12 +34,15 @@ from sklsq.solvers.blas import single_blas_thread
 from sklsq.solvers.descent import Descent
 from sklsq.solvers.linearisation import is_blocked
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
+from sklsq.solvers.ordinary_descent import is_ordinary, ordinary_descent
 
 __all__ = ["minimise"]
 
 _THREADED = 4_000  # entries of J from which on BLAS may start threads, which wait for each other
 _SUBSAMPLES = 32  # of a blocked problem, one of which finds the start
 _MIN_SUBSAMPLE = 4_096
+_WORTH_A_GUIDE = 4_096  # rows from which on a descent on some of them comes first
+_USUAL = Tolerances()
 _OF_MANY_ROWS = Tolerances(gtol=1e-6, left=1e-9)  # whose standard errors are small
 _ROUGHLY = Tolerances(gtol=0.05, polish=False)  # a subsample's minimum is off by its own errors
 
@@ -72,17 +75,17 @@ def minimise(
     -------
     Minima
     """
-    tolerances = Tolerances() if tolerances is None else tolerances
-    if is_blocked(problem) and tolerances == Tolerances():
+    tolerances = _USUAL if tolerances is None else tolerances
+    if is_blocked(problem) and tolerances == _USUAL:
         tolerances = _OF_MANY_ROWS
     curves = np.arange(len(start)) if curves is None else curves
-    start = np.clip(start, *problem.box) if problem.bounded else np.array(start, dtype=float)
+    start = np.clip(start, *problem.box) if problem.bounded else start.astype(float)
     small = problem.n_rows * problem.n_params < _THREADED
     with np.errstate(all="ignore"), nullcontext() if small else single_blas_thread():
         if len(start) > 1 and not is_blocked(problem):
             return minimise_batch(problem, start, curves, max_iter, tolerances)
         parts = [
-            _single(problem, start[b : b + 1], curves[b : b + 1], max_iter, tolerances)
+            _single(problem, start[b], int(curves[b]), max_iter, tolerances)
             for b in range(len(start))
         ]
     return parts[0] if len(parts) == 1 else _stacked(parts)
@@ -91,26 +94,43 @@ def minimise(
 def _single(
     problem: NonlinearProblem,
     start: FloatArray,
-    curve: IntArray,
+    curve: int,
     max_iter: int,
     tolerances: Tolerances,
 ) -> Minima:
     """Return the minimum of one descent."""
-    if is_blocked(problem):
+    if problem.n_rows > _WORTH_A_GUIDE and problem.take is not None:
         guide = _of_subsample(problem, start, curve, max_iter)
         if guide.converged[0]:
-            minimum = Descent(problem, guide.params, curve, max_iter, tolerances).run()
+            minimum = _descend(problem, guide.params[0], curve, max_iter, tolerances)
             if minimum.converged[0]:
                 return minimum
-    return Descent(problem, start, curve, max_iter, tolerances).run()
+    return _descend(problem, start, curve, max_iter, tolerances)
+
+
+def _descend(
+    problem: NonlinearProblem,
+    start: FloatArray,
+    curve: int,
+    max_iter: int,
+    tolerances: Tolerances,
+) -> Minima:
+    reached = None
+    if is_ordinary(problem):
+        end = ordinary_descent(problem, start, curve, max_iter, tolerances)
+        if isinstance(end, Minima):
+            return end
+        reached = end
+    return Descent(problem, start, curve, max_iter, tolerances, reached).run()
 
 
 def _of_subsample(
-    problem: NonlinearProblem, start: FloatArray, curve: IntArray, max_iter: int
+    problem: NonlinearProblem, start: FloatArray, curve: int, max_iter: int
 ) -> Minima:
     """Return the rough minimum of every so-manieth row: most of the way at little cost."""
     assert problem.take is not None
-    every = max(min(_SUBSAMPLES, problem.n_rows // _MIN_SUBSAMPLE), 1)
+    least = _MIN_SUBSAMPLE if is_blocked(problem) else _WORTH_A_GUIDE // _SUBSAMPLES * 4
+    every = max(min(_SUBSAMPLES, problem.n_rows // least), 1)
     part = problem.take(slice(0, problem.n_rows, every))
     return _single(part, start, curve, max_iter, _ROUGHLY)
 

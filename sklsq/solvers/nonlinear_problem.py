@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -90,6 +91,12 @@ class NonlinearProblem:
     take : callable, optional
         ``take(rows: slice) -> NonlinearProblem`` restricted to those rows (with a step too), for
         problems of more rows than should be held at once.
+    single : callable, optional
+        ``single(params (k,), curve) -> rows (k + 1, n)``, J with the residuals below: what
+        `linearise` does for one problem, without what many would need.
+    products : callable, optional
+        ``products(params (B, k), curves (B,)) -> (B, k + 1, k + 1)``, the products of these rows
+        with each other, for as many problems as there are, without holding their rows.
     """
 
     evaluate: Callable[[FloatArray, IntArray], FloatArray]
@@ -102,8 +109,10 @@ class NonlinearProblem:
     f_scale: float = 1.0
     n_priors: int = 0
     take: Callable[[slice], NonlinearProblem] | None = None
+    single: Callable[[FloatArray, int], FloatArray] | None = None
+    products: Callable[[FloatArray, IntArray], FloatArray] | None = None
 
-    @property
+    @cached_property
     def bounded(self) -> bool:
         """Whether any bound is finite."""
         return any(b is not None and bool(np.isfinite(b).any()) for b in (self.lower, self.upper))
@@ -114,6 +123,13 @@ class NonlinearProblem:
         k = self.n_params
         lower = np.full(k, -np.inf) if self.lower is None else self.lower
         return lower, np.full(k, np.inf) if self.upper is None else self.upper
+
+    def rows(self, params: FloatArray, curve: int) -> FloatArray:
+        """Return rows (k + 1, n) of one point (k,): J, and the residuals below."""
+        if self.single is not None:
+            return self.single(params, curve)
+        residuals, jacobian = self.linearise(params[None], np.array([curve]))
+        return np.concatenate((jacobian[0], residuals))
 
     def costs(self, params: FloatArray, curves: IntArray) -> FloatArray:
         """Return the costs (B,); NaN or infinite where the model is."""

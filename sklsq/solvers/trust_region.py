@@ -16,46 +16,92 @@ the solution is
 Levenberg-Marquardt algorithm: implementation and theory*, 1978; Hebden 1973). Directions whose
 singular value is rounding noise are left out: along them the parameters stay where they are, and
 what a weight of two does to a row is then exactly what its repetition does.
+
+Where the Gram matrix is well conditioned its Cholesky factor does the same for a tenth of the time,
+in the variables :math:`u = D\delta`: :math:`(A + \lambda I)u = b`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from sklsq._typing import BoolArray, FloatArray
 
-__all__ = ["Spectrum", "bounded_step", "next_radius", "spectrum_of_gram", "spectrum_of_triangle"]
+__all__ = ["Quadratic", "bounded_step", "next_radius", "quadratic_of_gram", "quadratic_of_triangle"]
 
 _EPS = float(np.finfo(np.float64).eps)
-_CERTAIN = 1e-9  # eigenvalue of a scaled Gram matrix, to the largest, that rounding spares
+_CERTAIN = 1e9  # condition of a scaled Gram matrix, at most, whose rounding does not show
 _ACCURACY = 0.1  # of the radius, as in MINPACK
 _MAX_NEWTON = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Spectrum:
-    """The linearised problem in its principal directions: w, c (k,), V (k, k), D (k,)."""
+class Quadratic(Protocol):
+    """The linearised problem in the variables u = D δ: steps, and what they promise."""
 
-    w: FloatArray
-    c: FloatArray
-    V: FloatArray
     D: FloatArray
-
-    def change(self, t: FloatArray) -> FloatArray:
-        """Return the step of the parameters."""
-        step: FloatArray = self.V @ t / self.D
-        return step
-
-    def gauss_newton(self) -> FloatArray:
-        """Return t of the undamped step."""
-        t: FloatArray = self.c / self.w
-        return t
+    newton: FloatArray  # u of the Gauss-Newton step
+    decrement: float  # twice the fall of the linearised cost along it
 
     def damped(self, radius: float) -> FloatArray:
-        """Return t of the step of length `radius`, which must be shorter than Gauss-Newton's."""
+        """Return the step of length `radius`, which must be shorter than Gauss-Newton's."""
+
+    def reduction(self, u: FloatArray) -> float:
+        """Return by how much the linearised cost falls along u."""
+
+    def inner(self, u: FloatArray, v: FloatArray) -> float:
+        """Return the product of u and v in the metric of the standard errors."""
+
+
+class _Factored:
+    """Of a Gram matrix known to be well conditioned: A = D⁻¹JᵀJD⁻¹, b = D⁻¹Jᵀr."""
+
+    __slots__ = ("A", "D", "b", "decrement", "newton")
+
+    def __init__(self, A: FloatArray, b: FloatArray, newton: FloatArray, D: FloatArray) -> None:
+        self.A, self.b, self.newton, self.D = A, b, newton, D
+        self.decrement = float(newton.dot(b))
+
+    def damped(self, radius: float) -> FloatArray:
+        A, b, u = self.A.copy(), self.b, self.newton
+        diagonal = A.ravel()[:: len(b) + 1]
+        factor, _ = dpotrf(A)
+        damping = 0.0
+        for _ in range(_MAX_NEWTON):
+            squared = float(u.dot(u))
+            excess = math.sqrt(squared) - radius
+            if abs(excess) <= _ACCURACY * radius:
+                break
+            slope = float(u.dot(dpotrs(factor, u)[0]))
+            change = max(excess / radius * squared / slope, -damping)
+            damping += change
+            diagonal += change
+            factor, _ = dpotrf(A)
+            u = dpotrs(factor, b)[0]
+        return u
+
+    def reduction(self, u: FloatArray) -> float:
+        return float(u.dot(self.b - 0.5 * self.A.dot(u)))
+
+    def inner(self, u: FloatArray, v: FloatArray) -> float:
+        return float(u.dot(self.A.dot(v)))
+
+
+class _Spectral:
+    """In principal directions, those of rounding noise left out: w, c (k,), V (k, k)."""
+
+    __slots__ = ("D", "V", "c", "decrement", "newton", "w")
+
+    def __init__(self, w: FloatArray, c: FloatArray, V: FloatArray, D: FloatArray) -> None:
+        self.w, self.c, self.V, self.D = w, c, V, D
+        t = c / w
+        self.newton: FloatArray = V @ t
+        self.decrement = float(t @ c)
+
+    def damped(self, radius: float) -> FloatArray:
         w, c = self.w, self.c
         damping = 0.0
         for _ in range(_MAX_NEWTON):
@@ -66,27 +112,41 @@ class Spectrum:
                 break
             slope = float(t @ (t / (w + damping)))
             damping = max(0.0, damping + (length - radius) / radius * squared / slope)
-        return t
+        u: FloatArray = self.V @ t
+        return u
 
-    def reduction(self, t: FloatArray) -> float:
-        """Return by how much the linearised cost falls along t."""
+    def reduction(self, u: FloatArray) -> float:
+        t = u @ self.V
         return float(t @ (self.c - 0.5 * self.w * t))
 
+    def inner(self, u: FloatArray, v: FloatArray) -> float:
+        return float((u @ self.V) @ (self.w * (v @ self.V)))
 
-def spectrum_of_gram(gram: FloatArray, gradient: FloatArray, D: FloatArray) -> Spectrum | None:
-    """Return the spectrum from ``J @ J.T`` and ``J @ r``; None where rounding would show."""
-    w, V = np.linalg.eigh(gram / D / D[:, None])
-    if not w[0] > _CERTAIN * w[-1]:
+
+def quadratic_of_gram(gram: FloatArray, gradient: FloatArray, D: FloatArray) -> Quadratic | None:
+    """Return the problem from ``J @ J.T`` and ``J @ r``; None where rounding would show.
+
+    The condition of A is at most the product of the traces of A, no more than k, and its inverse.
+    """
+    A = gram / D
+    A /= D[:, None]
+    factor, failed = dpotrf(A)
+    if failed:
         return None
-    return Spectrum(w, (gradient / D) @ V, V, D)
+    inverse, _ = dpotri(factor)
+    k = len(D)
+    if not sum(inverse.ravel(order="K")[:: k + 1].tolist()) * k < _CERTAIN:
+        return None
+    b = gradient / D
+    return _Factored(A, b, dpotrs(factor, b)[0], D)
 
 
-def spectrum_of_triangle(R: FloatArray, z: FloatArray, D: FloatArray, rcond: float) -> Spectrum:
-    """Return the spectrum from ``J.T = Q R`` and ``z = Q.T r``, without the directions of noise."""
+def quadratic_of_triangle(R: FloatArray, z: FloatArray, D: FloatArray, rcond: float) -> Quadratic:
+    """Return the problem from ``J.T = Q R`` and ``z = Q.T r``, without the directions of noise."""
     U, s, Vt = np.linalg.svd(R / D, full_matrices=False)
     kept = s > rcond * s[0]
     s = np.where(kept, s, 1.0)
-    return Spectrum(s * s, np.where(kept, s * (z @ U), 0.0), Vt.T, D)
+    return _Spectral(s * s, np.where(kept, s * (z @ U), 0.0), Vt.T, D)
 
 
 def next_radius(
@@ -141,15 +201,15 @@ def bounded_step(
     step, moving, undamped = np.zeros_like(D), free.copy(), True
     while moving.any():
         left = z - R @ np.where(moving, 0.0, step)
-        spectrum = spectrum_of_triangle(R[:, moving], left, D[moving], rcond)
+        part = quadratic_of_triangle(R[:, moving], left, D[moving], rcond)
         spent = float(np.sum((D * step)[~moving] ** 2))
         rest = math.sqrt(max(radius**2 - spent, 0.01 * radius**2))
-        t = spectrum.gauss_newton()
-        damped = float(t @ t) > rest**2
+        u = part.newton
+        damped = float(u @ u) > rest**2
         if damped:
-            t = spectrum.damped(rest)
+            u = part.damped(rest)
         undamped = undamped and not damped
-        step[moving] = spectrum.change(t)
+        step[moving] = u / D[moving]
         clipped = np.clip(step, *room)
         crossing = moving & (clipped != step)
         step = clipped

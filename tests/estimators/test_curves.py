@@ -88,9 +88,10 @@ def test_covariance():
 )
 def test_part_of_the_rows(rows):
     weight = np.random.default_rng(3).uniform(1.0, 2.0, (2, 12))
-    problem = curves(weight, priors={"b": (1.0, 0.2), "c": (0.0, 3.0)}).problem("linear", 1.0)
+    some = curves(weight, priors={"b": (1.0, 0.2), "c": (0.0, 3.0)})
+    problem = some.problem("linear", 1.0)
     which = np.array([0, 1])
-    part = problem.take(rows)
+    part = some.part(rows).problem("linear", 1.0)
     whole, J = problem.linearise(PARAMS, which)
     found, J_found = part.linearise(PARAMS, which)
     assert part.n_rows == found.shape[1]

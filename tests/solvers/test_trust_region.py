@@ -6,8 +6,8 @@ from sklsq.solvers.nonlinear_problem import NonlinearProblem
 from sklsq.solvers.trust_region import (
     bounded_step,
     next_radius,
-    spectrum_of_gram,
-    spectrum_of_triangle,
+    quadratic_of_gram,
+    quadratic_of_triangle,
 )
 
 RCOND = 1e-13
@@ -27,40 +27,49 @@ def _factor(A, r):
     return triangle[:k, :k], triangle[:k, k]
 
 
-def _spectra(A, r):
+def _quadratics(A, r):
     D = np.linalg.norm(A, axis=0)
     return D, [
-        spectrum_of_gram(A.T @ A, A.T @ r, D),
-        spectrum_of_triangle(*_factor(A, r), D, RCOND),
+        quadratic_of_gram(A.T @ A, A.T @ r, D),
+        quadratic_of_triangle(*_factor(A, r), D, RCOND),
     ]
 
 
 def test_undamped_step_is_least_squares():
     A, r = _linear()
     expected, *_ = np.linalg.lstsq(A, r, rcond=None)
-    for spectrum in _spectra(A, r)[1]:
-        np.testing.assert_allclose(spectrum.change(spectrum.gauss_newton()), expected, rtol=1e-10)
+    for model in _quadratics(A, r)[1]:
+        np.testing.assert_allclose(model.newton / model.D, expected, rtol=1e-10)
+        assert 0.5 * model.decrement == pytest.approx(model.reduction(model.newton))
 
 
 @pytest.mark.parametrize("radius", [1e-6, 0.03, 0.3])
 def test_damped_step_has_the_length_of_the_radius(radius):
     A, r = _linear()
-    D, spectra = _spectra(A, r)
-    for spectrum in spectra:
-        t = spectrum.damped(radius)
-        step = spectrum.change(t)
+    D, models = _quadratics(A, r)
+    for model in models:
+        u = model.damped(radius)
+        step = u / D
         assert np.linalg.norm(D * step) == pytest.approx(radius, rel=0.1)
         left = A.T @ (r - A @ step) / D**2  # the gradient left is along the step
         assert left @ step == pytest.approx(np.linalg.norm(left) * np.linalg.norm(step))
         fall = 0.5 * (r @ r - np.sum((r - A @ step) ** 2))
-        assert spectrum.reduction(t) == pytest.approx(fall, rel=1e-6)
+        assert model.reduction(u) == pytest.approx(fall, rel=1e-6)
+
+
+def test_inner_products_are_those_of_the_standard_errors():
+    A, r = _linear()
+    D, models = _quadratics(A, r)
+    u, v = np.random.default_rng(1).normal(size=(2, 4))
+    for model in models:
+        assert model.inner(u, v) == pytest.approx((A @ (u / D)) @ (A @ (v / D)), rel=1e-12)
 
 
 def test_repeated_columns_share_the_step():
     A, r = _linear(repeated=True)
-    _, (of_gram, of_triangle) = _spectra(A, r)
+    _, (of_gram, of_triangle) = _quadratics(A, r)
     assert of_gram is None
-    step = of_triangle.change(of_triangle.gauss_newton())
+    step = of_triangle.newton / of_triangle.D
     np.testing.assert_allclose(step, np.linalg.pinv(A) @ r, rtol=1e-10)
 
 
@@ -105,7 +114,7 @@ def test_stacked_steps_are_the_single_ones(repeated, radius):
     assert len(model.spectral) == (5 if repeated else 0)
     u = model.newton() if radius == np.inf else model.damped(np.full(5, radius), np.arange(5))
     for i, (A, b) in enumerate(pairs):
-        spectrum = spectrum_of_triangle(*_factor(A, b), D[i], RCOND)
-        t = spectrum.gauss_newton() if radius == np.inf else spectrum.damped(radius)
-        np.testing.assert_allclose(u[i] / D[i], spectrum.change(t), rtol=1e-3)
-        assert model.reduction(u)[i] == pytest.approx(spectrum.reduction(t), rel=1e-3)
+        alone = quadratic_of_triangle(*_factor(A, b), D[i], RCOND)
+        step = alone.newton if radius == np.inf else alone.damped(radius)
+        np.testing.assert_allclose(u[i], step, rtol=1e-3)
+        assert model.reduction(u)[i] == pytest.approx(alone.reduction(step), rel=1e-3)

@@ -1,0 +1,141 @@
+"""Quantities derived from fits, with every estimator."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from sklsq import (
+    DesignMatrixRegressor,
+    NonlinearLSQ,
+    OrthogonalRegression,
+    RankWarning,
+    WeightedLinearFit,
+    propagate,
+)
+from sklsq.datasets import load_gaussian_peak, load_pearson_york, load_pion_plus
+
+GAUSSIAN = "p1 + p2*exp(-((x - p3)/p4)**2)"
+AREA = "p2*abs(p4)*sqrt(pi)"
+ROUNDING = 1e-12
+
+
+@pytest.fixture
+def line():
+    data = load_pion_plus()
+    return WeightedLinearFit().fit(data.X, data.y_values, sigma=data.sigma_values)
+
+
+def test_the_zero_crossing_of_a_line(line):
+    a, b = line.params_
+    (va, cab), (_, vb) = line.params_cov_
+    textbook = np.sqrt(va / b**2 + a**2 * vb / b**4 - 2 * a * cab / b**3)
+    for func in (
+        "-intercept/inverse_energy",
+        lambda intercept, inverse_energy: -intercept / inverse_energy,
+        lambda inverse_energy, intercept: -intercept / inverse_energy,
+        lambda a, b: -a / b,
+        lambda params: -params[0] / params[1],
+    ):
+        value, std = line.propagate(func)
+        assert value == pytest.approx(-a / b, rel=ROUNDING)
+        assert std == pytest.approx(textbook, rel=ROUNDING)
+
+
+def test_a_fitted_value_is_predict(line):
+    value, std = line.propagate(lambda a, b: a + b * 0.2)
+    mean, error = line.predict(pd.DataFrame({"inverse_energy": [0.2]}), return_std=True)
+    assert value == pytest.approx(mean[0], rel=ROUNDING)
+    assert std == pytest.approx(error[0], rel=1e-10)  # digits cancel between a and b
+
+
+def test_the_area_under_a_peak():
+    data = load_gaussian_peak()
+    peak = NonlinearLSQ(GAUSSIAN).fit(data.X, data.y_values)
+    area, std = peak.propagate(AREA)
+    assert area == pytest.approx(peak.params_[1] * peak.params_[3] * np.sqrt(np.pi))
+    # The same fit with the area itself as a parameter.
+    direct = NonlinearLSQ("p1 + area/(p4*sqrt(pi))*exp(-((x - p3)/p4)**2)").fit(
+        data.X, data.y_values
+    )
+    j = direct.param_names_.index("area")
+    assert area == pytest.approx(direct.params_[j], rel=1e-8)
+    assert std == pytest.approx(direct.params_std_[j], rel=1e-6)
+    number = peak.to_uncertainties()
+    other = number["p2"] * number["p4"] * np.sqrt(np.pi)
+    assert std == pytest.approx(other.std_dev, rel=1e-9)
+
+
+def test_the_published_covariance_is_used_as_it_is(line):
+    data = load_pion_plus()
+    scaled = WeightedLinearFit(absolute_sigma=False)
+    scaled.fit(data.X, data.y_values, sigma=data.sigma_values)
+    factor = np.sqrt(scaled.reduced_chi2_)
+    assert scaled.propagate("-intercept/inverse_energy").std == pytest.approx(
+        factor * line.propagate("-intercept/inverse_energy").std, rel=ROUNDING
+    )
+
+
+def test_terms_that_are_no_names_come_as_a_vector():
+    x = np.linspace(1.0, 5.0, 12)[:, None]
+    fit = DesignMatrixRegressor(["1", "x", "log(x)"]).fit(x, np.cos(x[:, 0]), sigma=0.1)
+    value, std = fit.propagate(lambda params: params[1] / params[2])
+    assert value == fit.params_[1] / fit.params_[2]
+    assert std == propagate(lambda p: p[1] / p[2], fit.params_, fit.params_cov_).std
+    with pytest.raises(ValueError, match=r"formula of '1', 'x', 'log\(x\)'. Got 'y' in 'y/x'"):
+        fit.propagate("y/x")
+
+
+def test_many_curves_at_once():
+    rng = np.random.default_rng(3)
+    x = np.linspace(0.0, 4.0, 15)[:, None]
+    Y = np.exp(-np.outer(x[:, 0], [0.5, 1.0, 2.0])) + 0.01 * rng.standard_normal((15, 3))
+    fit = NonlinearLSQ("a*exp(-k*x)", p0=[1.0, 1.0]).fit(x, Y, sigma=0.01)
+    half_life = fit.propagate("log(2)/k")
+    assert half_life.value.shape == half_life.std.shape == half_life.cov.shape == (3,)
+    for k in range(3):
+        alone = NonlinearLSQ("a*exp(-k*x)", p0=[1.0, 1.0]).fit(x, Y[:, k], sigma=0.01)
+        np.testing.assert_allclose(
+            [half_life.value[k], half_life.std[k]], tuple(alone.propagate("log(2)/k")), rtol=1e-6
+        )
+    both = fit.propagate(lambda a, k: [a, a / k], method="monte-carlo", n_samples=500)
+    assert both.value.shape == both.std.shape == (3, 2)
+    assert both.cov.shape == (3, 2, 2)
+    assert [sorted(numbers) for numbers in fit.to_uncertainties()] == [["a", "k"]] * 3
+
+
+def test_a_line_with_errors_in_both_coordinates():
+    data = load_pearson_york()
+    line = OrthogonalRegression().fit(
+        data.X, data.y_values, sigma=data.sigma_values, sigma_x=data.sigma_x_values
+    )
+    linear = line.propagate("-intercept/x")
+    sampled = line.propagate("-intercept/x", method="monte-carlo", random_state=1)
+    second = line.propagate("-intercept/x", method="second-order")
+    assert linear.std < second.std < sampled.std < 1.1 * linear.std  # the ratio is curved
+
+
+def test_what_the_data_do_not_determine_is_infinite():
+    x = np.linspace(0.0, 1.0, 8)[:, None]
+    with pytest.warns(RankWarning, match="cannot tell some parameters apart"):
+        fit = NonlinearLSQ("a*exp(b + c*x)", p0=[1.0, 0.1, 1.0], start="p0").fit(
+            x, np.exp(x[:, 0]), sigma=0.1
+        )
+    assert fit.propagate("a/b").std == np.inf
+    assert np.isfinite(fit.propagate("2*c").std)
+
+
+def test_fixed_and_tied_parameters():
+    data = load_gaussian_peak()
+    fit = NonlinearLSQ(GAUSSIAN, fixed={"p1": 0.5}, tied={"p4": "p2/10"})
+    fit.fit(data.X, data.y_values)
+    assert fit.propagate("p1").std == 0.0
+    assert fit.propagate("p4 - p2/10").std == pytest.approx(0.0, abs=1e-9)
+    assert fit.to_uncertainties()["p1"] == 0.5
+
+
+def test_an_unfitted_estimator_says_so():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        WeightedLinearFit().propagate("x")
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        WeightedLinearFit().to_uncertainties()
