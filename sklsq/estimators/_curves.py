@@ -80,6 +80,7 @@ class Curves:
             take=take if splits else None,
             single=self._single() if self._is_simple else None,
             products=self._products if self._is_simple else None,
+            alike=len(self.weight) == 1,
         )
 
     @property

@@ -21,7 +21,7 @@ from sklsq.solvers.variable_projection import minimise_separable
 
 __all__ = ["STARTS", "Search", "given_start", "nothing_free", "together"]
 
-_FOR_EACH = 400  # generic candidates for each of many curves
+_FOR_EACH = 400  # generic candidates for each of many curves that are not alike
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
 
 
@@ -202,7 +202,8 @@ class Search:
             found = search(self.problem, candidates, curve=int(which[0]), **options)
             return found.best, found.minima, found.tied
         n_known = len(candidates) - self.n_starts
-        some = candidates[: n_known + min(self.n_starts, _FOR_EACH)]
+        n_generic = self.n_starts if self.problem.alike else min(self.n_starts, _FOR_EACH)
+        some = candidates[: n_known + n_generic]
         minima = search_each(self.problem, some, which, **options)
         return minima, minima, np.zeros(len(which), dtype=bool)
 

@@ -60,7 +60,7 @@ class NonlinearLSQ(PublishedMinima):
         data, the nonlinear parameters alone, all at once. "p0": nothing else. "grid", "multistart":
         within the bounds, or the natural scales; "anneal": dual annealing.
     n_starts : int, default=2000
-        Number of candidates; for many curves at once at most 400 for each.
+        Number of candidates; at most 400 for each of many curves whose errors differ.
     max_iter : int, default=200
         Largest number of steps from one start.
     ftol, xtol, gtol : float

@@ -155,8 +155,9 @@ def _spectra(
 def _damped(A: FloatArray, b: FloatArray, radius: FloatArray) -> FloatArray:
     """Return steps of the given lengths."""
     damping = np.zeros(len(b))
+    held = np.where(np.einsum("bii->bi", A) == 0.0, 1.0, 0.0)  # b is zero there
     for _ in range(_MAX_NEWTON):
-        roots = inverse_roots(A, damping)
+        roots = inverse_roots(A, damping[:, None] + held)
         u = roots.solve(b)
         squared, half = np.einsum("bi,bi->b", u, u), roots.half(u)
         slope = np.einsum("ib,ib->b", half, half)

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.linalg.lapack import dgeqrf
 
 from sklsq._typing import FloatArray
+from sklsq.solvers.gram import gram_matrix, products_of
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 
 __all__ = ["HELD_ROWS", "Linearisation", "cost_at", "linearise_at", "triangle_of"]
@@ -75,9 +76,9 @@ class _Held:
     def __init__(self, problem: NonlinearProblem, params: FloatArray, curve: int) -> None:
         rows = problem.rows(params, curve)
         self.rows, self.cost, self.chi2, products = _products(problem, rows)
-        self.gram: FloatArray = products[:-1, :-1]
+        self.gram: FloatArray = products[:-1]
         self.norms: FloatArray = np.sqrt(self.gram.diagonal())
-        self.gradient: FloatArray = products[-1, :-1]
+        self.gradient: FloatArray = products[-1]
 
     def triangle(self) -> tuple[FloatArray, FloatArray]:
         if self.rows.size > _CHEAP_QR and self.norms.all():
@@ -99,13 +100,13 @@ class _Blocked:
         self._problem, self._params, self._curve = problem, params, curve
         k = problem.n_params
         self.cost, self.chi2 = 0.0, 0.0
-        total = np.zeros((k + 1, k + 1))
+        total = np.zeros((k + 1, k))
         for part in _blocks(problem):
             _, cost, chi2, products = _products(part, part.rows(params, curve))
             self.cost += cost
             self.chi2 += chi2
             total += products
-        self.gram, self.gradient = total[:k, :k], total[k, :k]
+        self.gram, self.gradient = total[:k], total[k]
         self.norms = np.sqrt(self.gram.diagonal())
 
     def triangle(self) -> tuple[FloatArray, FloatArray]:
@@ -122,7 +123,7 @@ class _Blocked:
         gram, right = np.zeros((k, k)), np.zeros(k)
         for rows in self._weighted_blocks():
             Z = inverse_transposed @ rows[:k]
-            gram += Z @ Z.T
+            gram += gram_matrix(Z)
             right += Z @ rows[k]
         factor = _cholesky(gram, np.sqrt(gram.diagonal()), _WELL_CONDITIONED)
         if factor is None:
@@ -148,14 +149,13 @@ def _products(
 ) -> tuple[FloatArray, float, float, FloatArray]:
     """Return rows (k + 1, n) of the loss's own problem, cost, χ², and the products of the rows."""
     if problem.loss == "linear":
-        products = rows @ rows.T
-        chi2 = float(products[-1, -1])
+        products, chi2 = products_of(rows)
         return rows, 0.5 * chi2, chi2, products
     residuals = rows[-1:]
     cost, chi2 = float(problem.cost_of(residuals)[0]), float(residuals[0] @ residuals[0])
     r, J = problem.weighted(residuals, rows[None, :-1])
     rows = np.concatenate((J[0], r))
-    return rows, cost, chi2, rows @ rows.T
+    return rows, cost, chi2, products_of(rows)[0]
 
 
 def _blocks(problem: NonlinearProblem) -> Iterator[NonlinearProblem]:

@@ -94,6 +94,8 @@ class NonlinearProblem:
     single : callable, optional
         ``single(params (k,), curve) -> rows (k + 1, n)``, J with the residuals below: what
         `linearise` does for one problem, without what many would need.
+    alike : bool
+        Whether the curves differ in their data alone, not in their derivatives or errors.
     products : callable, optional
         ``products(params (B, k), curves (B,)) -> (B, k + 1, k + 1)``, the products of these rows
         with each other, for as many problems as there are, without holding their rows.
@@ -111,6 +113,7 @@ class NonlinearProblem:
     take: Callable[[slice], NonlinearProblem] | None = None
     single: Callable[[FloatArray, int], FloatArray] | None = None
     products: Callable[[FloatArray, IntArray], FloatArray] | None = None
+    alike: bool = False
 
     @cached_property
     def bounded(self) -> bool:

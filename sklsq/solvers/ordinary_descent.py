@@ -4,8 +4,8 @@ The rules are those of `sklsq.solvers.descent`, in one loop on plain numbers: a 
 points takes its time not for arithmetic but for calls. All that a step needs is in the products of
 the rows of ``[J; r]``: Gram matrix, gradient and cost.
 
-Where anything is out of the ordinary (steps refused again and again, an ill-conditioned Gram matrix, a fit
-that goes through every point, rounding) the loop stops and hands over, with the point it has
+Where anything is out of the ordinary (steps refused again and again, an ill-conditioned matrix,
+a fit that goes through every point, rounding) the loop stops and hands over, with the point it has
 reached and its scales. Most fits never do.
 """
 
@@ -25,6 +25,7 @@ from sklsq.solvers.descent_rules import (
     MANY_REJECTED,
     SHRINKING,
 )
+from sklsq.solvers.gram import products_of
 from sklsq.solvers.linearisation import HELD_ROWS, triangle_of
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.trust_region import Quadratic, next_radius, quadratic_of_gram
@@ -58,14 +59,13 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
     dof = max(problem.n_rows - k, 1)
     D, radius = np.zeros(k), math.inf
     rows = problem.rows(params, curve)
-    products = rows @ rows.T
-    chi2 = float(products[k, k])
+    products, chi2 = products_of(rows)
     exact = _ALL_BUT_EXACT * chi2
     old: FloatArray | None = None  # the undamped step that led here
     model: Quadratic | None = None  # None: to be made, of a new point
     while chi2 > exact and math.isfinite(chi2) and n_iter < max_iter:
         if model is None:
-            gram, gradient = products[:k, :k], products[k, :k]
+            gram, gradient = products[:k], products[k]
             D = np.maximum(D, np.sqrt(gram.diagonal()))
             model = quadratic_of_gram(gram, gradient, D)
             if model is None:  # maybe because a derivative is not finite
@@ -101,8 +101,8 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
         change = u / D
         trial = params + change
         rows_there = problem.rows(trial, curve)
-        there = rows_there @ rows_there.T
-        fall = 0.5 * (chi2 - float(there[k, k]))
+        there, chi2_there = products_of(rows_there)
+        fall = 0.5 * (chi2 - chi2_there)
         invisible = undamped and promised <= 0.5 * INVISIBLE * chi2
         better = fall >= ACCEPTABLE * promised or (invisible and -fall <= 0.5 * INVISIBLE * chi2)
         if not better and (invisible or n_rejected == MANY_REJECTED):
@@ -114,8 +114,7 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
         n_rejected = 0 if better else n_rejected + 1
         if better:
             old, model = change if undamped else None, None
-            safe, params, rows, products = params, trial, rows_there, there
-            chi2 = float(products[k, k])
+            safe, params, rows, products, chi2 = params, trial, rows_there, there, chi2_there
     return Reached(params, D, radius, n_iter)
 
 

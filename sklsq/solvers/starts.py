@@ -208,9 +208,14 @@ def search_each(
     n_curves, (S, k) = len(curves), candidates.shape[-2:]
     each = np.broadcast_to(candidates, (n_curves, S, k))
     projection, rough = _scanned(problem, linear)
-    flat = each.reshape(-1, k)
-    costs = _costs(rough.problem, flat[:, ~rough.linear], np.repeat(curves, S))
     n_refined = min(n_refined, S)
+    if problem.alike and candidates.ndim == 2:
+        alpha = np.clip(candidates[:, ~rough.linear], *rough.problem.box)
+        with np.errstate(all="ignore"):
+            costs = rough.scan(alpha, curves)
+    else:
+        flat = each.reshape(-1, k)
+        costs = _costs(rough.problem, flat[:, ~rough.linear], np.repeat(curves, S))
     best = np.argsort(costs.reshape(n_curves, S), axis=1)[:, :n_refined]
     starts = np.take_along_axis(each, best[:, :, None], axis=1).reshape(-1, k)
     alpha = starts[:, ~rough.linear]

@@ -29,6 +29,7 @@ from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
 
 __all__ = ["Projection", "minimise_separable", "project"]
 
+_SCANNED_NUMBERS = 200_000  # entries of the Jacobians held at a time
 _DEPENDENT = 1e-11  # share of a column that must not be in the span of the earlier ones
 _ROUGHLY = Tolerances(gtol=1e-5, polish=False, reach=1.0)
 
@@ -67,6 +68,45 @@ class Projection:
         with np.errstate(all="ignore"):
             return self._solve(alpha, curves)[0]
 
+    def scan(self, alpha: FloatArray, curves: IntArray) -> FloatArray:
+        r"""Return the costs (C, S) of S points for each of C curves that are alike.
+
+        With d the difference of a curve's whitened data from the first one's, its cost is
+        :math:`\tfrac12(\|r_0 + d\|^2 - \|Q(r_0 + d)\|^2)`: r₀ and Q are computed once for all
+        curves, and products with all d at a time are left. Infinite where it does not exist.
+        """
+        first, costs = curves[:1], np.empty((len(curves), len(alpha)))
+        size = max(_SCANNED_NUMBERS // (self.full.n_rows * self.full.n_params), 1)
+        differences = self._differences(alpha, curves)
+        lengths = np.einsum("ci,ci->c", differences, differences)
+        for start in range(0, len(alpha), size):
+            part = slice(start, start + size)
+            points = self._without_linear(alpha[part])
+            r0, J = self.full.linearise(points, np.repeat(first, len(points)))
+            Q, _ = _orthogonalised(J[:, self.linear])
+            m, n = Q.shape[1:]
+            along = np.matmul(Q, r0[:, :, None]) + (Q.reshape(-1, n) @ differences.T).reshape(
+                len(points), m, len(curves)
+            )
+            squares = np.einsum("bi,bi->b", r0, r0)[:, None] + 2.0 * (r0 @ differences.T) + lengths
+            costs[:, part] = 0.5 * (squares - np.square(along).sum(axis=1)).T
+        costs[~np.isfinite(costs)] = np.inf
+        return np.maximum(costs, 0.0, out=costs)
+
+    def _differences(self, alpha: FloatArray, curves: IntArray) -> FloatArray:
+        """Return whitened data (C, n) less those of the first curve; NaN if no point is finite."""
+        for point in self._without_linear(alpha):
+            residuals = self.full.evaluate(np.repeat(point[None], len(curves), axis=0), curves)
+            if np.isfinite(residuals[0]).all():
+                break
+        differences: FloatArray = residuals - residuals[0]
+        return differences
+
+    def _without_linear(self, alpha: FloatArray) -> FloatArray:
+        params = np.zeros((len(alpha), self.full.n_params))
+        params[:, ~self.linear] = alpha
+        return params
+
     def _evaluate(self, alpha: FloatArray, curves: IntArray) -> FloatArray:
         return self._solve(alpha, curves)[1]
 
@@ -80,8 +120,7 @@ class Projection:
         self, alpha: FloatArray, curves: IntArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return all parameters (B, k), residuals (B, n) and Q (B, m, n) at the best β."""
-        params = np.zeros((len(alpha), self.full.n_params))
-        params[:, ~self.linear] = alpha
+        params = self._without_linear(alpha)
         residuals, J = self.full.linearise(params, curves)
         Q, T = _orthogonalised(J[:, self.linear])
         z = np.matmul(Q, residuals[:, :, None])[:, :, 0]

@@ -272,3 +272,22 @@ def test_few_iterations_are_not_enough():
 def test_every_outcome_has_its_sentence():
     for outcome in Outcome:
         assert outcome.sentence.startswith("Converged" if outcome.converged else "Not converged")
+
+
+@pytest.mark.parametrize("n_curves", [3, 40])
+def test_many_bounded_curves_end_where_each_does_alone(n_curves):
+    rng = np.random.default_rng(6)
+    x = np.linspace(0.0, 10.0, 50)
+    centres = rng.uniform(3.0, 7.0, (n_curves, 1))
+    y = 0.5 + 10.0 * np.exp(-((x - centres) ** 2)) + 0.1 * rng.normal(size=(n_curves, 50))
+    box = {"lower": np.array([-np.inf, 0.0, 0.0, 0.1]), "upper": np.array([np.inf, 5.0, 10.0, 1.2])}
+    made = problem("a + b*exp(-((x - c)/d)**2)", "abcd", x, y, sigma=0.1, **box)
+    start = np.column_stack([np.ones(n_curves), np.full(n_curves, 4.0), centres, np.ones(n_curves)])
+    together = minimise(made, start)
+    assert together.converged.all()
+    assert together.at_bound[:, 1].all()
+    for curve in range(n_curves):
+        alone = minimise(made, start[curve : curve + 1], curves=np.array([curve]))
+        # the model does not fit, so steps shrink slowly; they end at 1e-5 standard errors
+        np.testing.assert_allclose(together.params[curve], alone.params[0], rtol=1e-5)
+        np.testing.assert_array_equal(together.at_bound[curve], alone.at_bound[0])

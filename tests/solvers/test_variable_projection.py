@@ -119,3 +119,19 @@ def test_everything_linear():
     slope, constant = np.polyfit(x, 1.0 + 2.0 * x + 0.1 * np.cos(50.0 * x), 1)
     np.testing.assert_allclose(minima.params, [[constant, slope]], rtol=1e-12)
     assert minima.n_iter[0] <= 1
+
+
+@pytest.mark.parametrize("mask", [[1, 0, 1, 0], [0, 0, 0, 0]], ids=str)
+def test_costs_of_alike_curves_are_those_of_each(mask):
+    x, _, starts = _double(30)
+    rng = np.random.default_rng(4)
+    Y = 2.0 * np.exp(-0.3 * x) + rng.uniform(1.0, 5.0, (7, 1)) * np.exp(-2.0 * x)
+    linear = np.array(mask, dtype=bool)
+    projection = project(problem(DOUBLE, "abcd", x, Y + 0.02, sigma=0.1), linear)
+    alpha, curves = starts[:, ~linear], np.array([2, 0, 6, 3])
+    alpha[5] = np.nan
+    costs = projection.scan(alpha, curves)
+    for row, curve in zip(costs, curves, strict=True):
+        each = projection.problem.costs(alpha, np.full(30, curve))
+        assert row[5] == np.inf
+        np.testing.assert_allclose(np.delete(row, 5), np.delete(each, 5), rtol=1e-9)
