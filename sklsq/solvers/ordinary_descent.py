@@ -77,7 +77,7 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
             if old is not None and offset <= CLOSE:
                 old = old * D
                 squared = model.inner(old, old)
-                ratio = model.inner(newton, old) / squared
+                ratio = model.inner(newton, old) / squared if squared > 0.0 else 1.0
                 if not abs(ratio) < SHRINKING:
                     break
                 if offset <= tolerances.gtol:
@@ -98,6 +98,8 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
         if not undamped:
             u = model.damped(radius)
             length, promised = math.sqrt(float(u.dot(u))), model.reduction(u)
+        if not promised > 0.0:
+            break
         change = u / D
         trial = params + change
         rows_there = problem.rows(trial, curve)

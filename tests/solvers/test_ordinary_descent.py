@@ -59,6 +59,14 @@ def test_an_exact_fit_is_left_to_the_general_descent():
     np.testing.assert_allclose(general.params[0], [3.0, 0.5], rtol=1e-14)
 
 
+def test_a_start_that_is_the_minimum_promises_nothing():
+    x = np.array([-1.0, 1.0])
+    made = problem("a*x", "a", x, np.array([1.0, 1.0]))
+    end = ordinary_descent(made, np.zeros(1), 0, 100, Tolerances())
+    assert isinstance(end, Reached)
+    assert Descent(made, np.zeros(1), 0, 100, Tolerances(), end).run().converged[0]
+
+
 def test_stops_at_the_largest_number_of_steps():
     made, start = _case("decay")
     end = ordinary_descent(made, start, 0, 3, Tolerances())
