@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from math import fsum
 from typing import Any, ClassVar, Literal, Self
@@ -15,13 +16,15 @@ from sklsq._typing import FloatArray
 from sklsq.basis.columns import CentredColumns, InterceptColumns, MatrixSource
 from sklsq.estimators._noisy_features import NoisyFeatures
 from sklsq.estimators._type_two import BY_SCATTER, Errors, Fit, Method, covariance_root
+from sklsq.estimators._york_line import CentredLine, plain_points
 from sklsq.noise import Noise
 from sklsq.solvers.errors_in_variables import EIVSolution, Outcome
 from sklsq.solvers.extended import two_product
 from sklsq.solvers.rows import Columns
 from sklsq.solvers.singular import echelon
 from sklsq.solvers.solution import Solution
-from sklsq.solvers.york import adjusted_points
+from sklsq.solvers.york import adjusted_points, covariances_about, ordinary_line
+from sklsq.solvers.york_descent import Descent, Moments, Task
 from sklsq.solvers.york_plane import adjusted_plane_points
 
 __all__ = ["OrthogonalRegression"]
@@ -119,6 +122,9 @@ class OrthogonalRegression(NoisyFeatures):
         "intrinsic_scatter_std_",
     )
 
+    _covariances: list[Mapping[str, FloatArray]]
+    _line_sums: Moments | None
+
     def __init__(
         self,
         method: str = "auto",
@@ -186,6 +192,8 @@ class OrthogonalRegression(NoisyFeatures):
             As in `WeightedLinearFit.fit`.
         """
         self._forget()
+        if sample_weight is None and self._fit_plain(X, y, sigma, sigma_x, corr_xy):
+            return self
         data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=False)
         sigma_x, corr_xy = self._check_errors(X, y, data.X.shape, sigma_x, corr_xy)
         known = Errors(1.0 if data.noise.given else None, sigma_x, corr_xy)
@@ -204,6 +212,25 @@ class OrthogonalRegression(NoisyFeatures):
         self._publish_solutions(columns, solutions, data.noise, data.single)
         self._publish_fits(fits)
         return self
+
+    def _fit_plain(self, X: Any, y: Any, sigma: Any, sigma_x: Any, corr_xy: Any) -> bool:
+        """Fit York's line to plain arrays by the shortest way; False if it is not for them."""
+        if not (self.fit_intercept is True and self.intrinsic_scatter is False):
+            return False
+        if not (self.method in ("auto", "york") and self.absolute_sigma in ("auto", True, False)):
+            return False
+        tol, max_iter, ratio = self.tol, self.max_iter, self.error_ratio
+        if not (type(tol) is type(ratio) is float and type(max_iter) is int):
+            return False
+        if not (0.0 <= tol < np.inf and 0.0 < ratio < np.inf and max_iter > 0):
+            return False
+        points = plain_points(X, y, sigma, sigma_x, corr_xy)
+        found = None if points is None else ordinary_line(points, Task(True, tol, max_iter))
+        line = None if found is None else CentredLine.of(found, len(y))
+        if found is None or line is None:
+            return False
+        self._publish_line(line, found)
+        return True
 
     def _options(self) -> Method:
         return Method(
@@ -306,7 +333,7 @@ class OrthogonalRegression(NoisyFeatures):
         """Set the attributes that other affine estimators do not have, and warn of no answer."""
         first: Any = 0 if self._single else slice(None)
         planes = [self._in_range(k, fit.plane) for k, fit in enumerate(fits)]
-        self._covariances = [plane.determined for plane in planes]
+        self._covariances, self._line_sums = [plane.determined for plane in planes], None
         self.n_iter_: Any = np.array([max(plane.n_iter, 1) for plane in planes])[first]
         self.converged_: Any = np.array([plane.converged for plane in planes])[first]
         self.status_: Any = np.array([plane.status for plane in planes], dtype=object)[first]
@@ -319,6 +346,22 @@ class OrthogonalRegression(NoisyFeatures):
             if not plane.converged:
                 self._messages.append(plane.status)
                 warnings.warn(plane.status, ConvergenceWarning, stacklevel=3)
+
+    def _publish_line(self, line: CentredLine, found: Descent) -> None:
+        """Set all attributes from York's line for given errors; nothing is to be warned of."""
+        self.n_features_in_ = 1
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self._method, self._noise_given, self._error_ratio = "york", True, self.error_ratio
+        self._columns = InterceptColumns(np.array((line.centre,)))
+        self._solutions = [line.solution()]
+        self._covariances, self._line_sums = [], found.sums
+        how: Any = {"given": True, "names": self._parameter_names(), "intercept": True}
+        params = np.array((line.intercept, line.slope))
+        self._publish(params, line.params_covariance(), line.chi2, line.n_samples - 2, **how)
+        self.rank_, self.unidentified_, self._messages = 2, np.empty((0, 2)), []
+        self.n_iter_, self.converged_ = found.n_iter, True
+        self.status_ = found.outcome.value
 
     def _in_range(self, k: int, plane: EIVSolution) -> EIVSolution:
         """Return the plane, not converged if its sums or errors have left the range of doubles."""
@@ -347,12 +390,15 @@ class OrthogonalRegression(NoisyFeatures):
             Covariance, intercept first.
         """
         check_is_fitted(self)
-        if definition not in self._covariances[0]:
-            known = ", ".join(self._covariances[0])
+        covariances = self._covariances
+        if self._line_sums is not None:
+            covariances = [covariances_about(self._line_sums, 0.0)]
+        if definition not in covariances[0]:
+            known = ", ".join(covariances[0])
             raise ValueError(f"`definition` must be one of {known}. Got {definition!r}.")
         change = self._columns.change
         matrix = np.eye(self._columns.n_columns) if change is None else change.hi
-        covariance = np.stack([matrix @ c[definition] @ matrix.T for c in self._covariances])
+        covariance = np.stack([matrix @ c[definition] @ matrix.T for c in covariances])
         if self._method == "york":
             covariance = covariance * self._scales()[:, None, None]
         published = np.reshape(self.params_cov_, covariance.shape)

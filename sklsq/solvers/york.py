@@ -26,7 +26,7 @@ step and the errors.
 
 Slopes near the vertical are avoided by exchanging x and y; the sums of the exchanged line are a
 linear map of M. The start comes from `york_start`, a search of all directions, as :math:`\chi^2(b)`
-can have several minima.
+can have several minima; points that `york_certificate` proves to have one only need no search.
 
 The errors. Four definitions are in use, which differ by a few percent where the errors of x are
 large against the scatter; all are absolute (for the stated σ) and none includes a factor
@@ -61,15 +61,18 @@ import numpy as np
 
 from sklsq._typing import ArrayLike, FloatArray
 from sklsq.solvers.errors_in_variables import EIVSolution, Outcome, Points, measured_points
-from sklsq.solvers.york_descent import E, Line, Moments, Task, X, Z, moments
+from sklsq.solvers.york_descent import Descent, Line, Moments, Task, moments
+from sklsq.solvers.york_small import small_descent
 from sklsq.solvers.york_start import SAMPLE, Frame, Minimum, clear_minimum, lowest_minimum, typical
+from sklsq.solvers.york_sums import Sums
 
-__all__ = ["DEFINITIONS", "adjusted_points", "york_line"]
+__all__ = ["DEFINITIONS", "adjusted_points", "covariances_about", "ordinary_line", "york_line"]
 
 DEFINITIONS = ("adjusted", "observed", "hessian", "propagated")
 """Definitions of the covariance, the default first."""
 
 _EPS = float(np.finfo(np.float64).eps)
+_CONSTANT = 10.0 * _EPS  # spread, relative to the centre, that is but rounding
 _ORDINARY = 150  # powers of two up to which squares and their products stay within range
 
 
@@ -127,6 +130,39 @@ def york_line(
         if clear is not None:
             return _published(clear[0], points, clear[1])
         return _degenerate(points, fit_intercept) or _regular(points, task)
+
+
+def ordinary_line(points: Points, task: Task) -> Descent | None:
+    """Return the line about a centre of the points; None where it needs `york_line`.
+
+    That is the case where there may be no line, or none of finite slope; where numbers are so
+    extreme that squares may leave the range of doubles; and where some are not finite.
+
+    Parameters
+    ----------
+    points : Points
+        The measured points, of positive `sigma_y`, `sigma_x` not negative, correlations below one.
+    task : Task
+        Model, tolerance, and limit of the iteration.
+    """
+    with np.errstate(all="ignore"):  # what is not finite is looked for
+        descent = small_descent(points, task)
+        if descent is not None:
+            return descent
+        sample = points.sample(SAMPLE)
+        frame = typical(sample, task.has_intercept)
+        finite = points.sigma_x.max() < np.inf and points.sigma_y.max() < np.inf
+        varies = frame.spread_x > _CONSTANT * abs(frame.centre_x) and frame.spread_y > 0.0
+        if not (finite and varies) or max(map(abs, _powers(sample, frame))) > _ORDINARY:
+            return None
+        found = lowest_minimum(points, sample, frame, task)
+        descent = found.descent
+        if descent.outcome is not Outcome.CONVERGED or _is_vertical(found, frame):
+            return None
+        if found.exchanged:
+            line, sums = _exchanged(descent.line), _exchanged_sums(descent.sums)
+            return descent._replace(line=line, sums=sums)
+        return descent
 
 
 def adjusted_points(
@@ -258,7 +294,7 @@ def _published(found: Minimum, points: Points, frame: Frame) -> EIVSolution:
     if descent.outcome is Outcome.UNDETERMINED:
         return _undetermined(points, sums.has_intercept)
     if found.exchanged:
-        if abs(line.slope) <= 4.0 * _EPS * frame.scale(exchanged=True):
+        if _is_vertical(found, frame):
             return _without_answer(
                 sums.has_intercept,
                 n_samples,
@@ -270,48 +306,69 @@ def _published(found: Minimum, points: Points, frame: Frame) -> EIVSolution:
     return _solution(line, sums, n_samples, descent.n_iter, descent.outcome)
 
 
+def _is_vertical(found: Minimum, frame: Frame) -> bool:
+    """Whether the line is parallel to the y axis to rounding."""
+    slope = found.descent.line.slope
+    return found.exchanged and abs(slope) <= 4.0 * _EPS * frame.scale(exchanged=True)
+
+
 def _exchanged(line: Line) -> Line:
     return Line(1.0 / line.slope, -line.intercept / line.slope, line.centre_y, line.centre_x)
 
 
-def _exchanged_sums(sums: Moments) -> Moments:
+def _exchanged_sums(moments: Moments) -> Moments:
     """Return the sums of the line ``x(y)`` for the line ``y(x)``, of slope b.
 
     The adjusted points are the same, e and the root of the variance grow by -b and b, and
     ``sum V (W e)**2 = chi2`` gives the other Q.
     """
-    line = sums.line
+    line, sums = moments.line, moments.sums
     t, b = line.slope, 1.0 / line.slope
-    L = np.eye(4)
-    L[X] = [line.intercept, t, 0.0, 1.0]
-    L[Z] = [0.0, 0.0, t, -1.0]
-    L[E] = [0.0, 0.0, 0.0, -b]
-    M = t * (L @ sums.M @ L.T) * t
-    Q = t * (t * t * sums.Q * t + 2.0 * M[Z, E] - t * M[E, E])
-    return Moments(_exchanged(line), M, float(Q), sums.has_intercept)
+    M = np.array(
+        [
+            [sums.one, sums.x, sums.z, sums.e],
+            [sums.x, sums.xx, sums.xz, sums.xe],
+            [sums.z, sums.xz, sums.zz, sums.ze],
+            [sums.e, sums.xe, sums.ze, sums.ee],
+        ]
+    )
+    L = np.array(
+        [
+            [1.0, 0.0, 0.0, 0.0],
+            [line.intercept, t, 0.0, 1.0],
+            [0.0, 0.0, t, -1.0],
+            [0.0, 0.0, 0.0, -b],
+        ]
+    )
+    (one, x, z, e), (_, xx, xz, xe), (_, _, zz, ze), (*_, ee) = (t * (L @ M @ L.T) * t).tolist()
+    Q = t * (t * t * sums.Q * t + 2.0 * ze - t * ee)
+    exchanged = Sums(one, x, z, e, xx, xz, xe, zz, ze, ee, Q)
+    return Moments(_exchanged(line), exchanged, moments.has_intercept)
 
 
 def _solution(
     line: Line, sums: Moments, n_samples: int, n_iter: int, outcome: Outcome
 ) -> EIVSolution:
     params = np.array([line.centre_y + (line.intercept - line.slope * line.centre_x), line.slope])
-    covariances = _covariances(sums)
+    covariances = covariances_about(sums, sums.line.centre_x)
     if not sums.has_intercept:
         params = params[1:]
     return EIVSolution(params, covariances, sums.chi2, n_samples, n_iter, outcome)
 
 
-def _covariances(sums: Moments) -> dict[str, FloatArray]:
-    """Return the covariance under each definition, from the sums at the minimum."""
-    (one, x, z, _), (_, xx, xz, _), (_, _, zz, _), _ = sums.M.tolist()
-    p, pp = x + 2.0 * z, xx + 4.0 * (xz + zz) - sums.Q
+def covariances_about(moments: Moments, centre: float) -> dict[str, FloatArray]:
+    """Return the covariance under each definition, from the sums at the minimum.
+
+    The intercept is the height of the line at x less than the centre of the sums by `centre`.
+    """
+    one, x, z, _, xx, xz, _, zz, _, _, Q = moments.sums
+    p, pp = x + 2.0 * z, xx + 4.0 * (xz + zz) - Q
     fitted, square = x + z, xx + 2.0 * xz + zz
-    if not sums.has_intercept:
-        variances = (square, xx, pp, pp * pp / (square + sums.Q - zz))
+    if not moments.has_intercept:
+        variances = (square, xx, pp, pp * pp / (square + Q - zz))
         return {name: np.array([[1.0 / v]]) for name, v in zip(DEFINITIONS, variances, strict=True)}
-    centre = sums.line.centre_x
     hessian = _inverse(one, p, pp)
-    propagated = _sandwich(hessian, (one, fitted, square + sums.Q - zz))
+    propagated = _sandwich(hessian, (one, fitted, square + Q - zz))
     every = (_inverse(one, fitted, square), _inverse(one, x, xx), hessian, propagated)
     covariances = [_at_origin(covariance, centre) for covariance in every]
     return dict(zip(DEFINITIONS, covariances, strict=True))

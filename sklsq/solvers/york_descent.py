@@ -1,37 +1,82 @@
 r"""Newton's method on the chi-square of a line with errors in both coordinates.
 
-The derivation is in `sklsq.solvers.york`. One pass over the points, block by block, yields the
-moments :math:`M = \sum W B B^\mathsf{T}` of :math:`B = (1, x, z, e)` and :math:`Q = \sum \sigma_x^2
-W^2 e^2`, from which step, curvature and errors follow. Coordinates are measured from a centre close
-to the weighted centroid, so that the sums lose no digits to an offset of the data, and the
-intercept there is close to zero.
+The derivation is in `sklsq.solvers.york`. One pass over the points, block by block, yields the sums
+of `sklsq.solvers.york_sums`, from which step, curvature and errors follow. Coordinates are measured
+from a centre close to the weighted centroid, so that the sums lose no digits to an offset of the
+data, and the intercept there is close to zero.
 
 :math:`\chi^2` is exactly quadratic in the intercept, which is therefore eliminated: the safeguards
-work on the slope alone, with the gradient and the curvature of the profile :math:`\min_a \chi^2(a,
-b)`.
+work on the slope alone, with the gradient and the curvature of the profile :math:`f(b) = \min_a
+\chi^2(a, b)`.
+
+The step. If the errors of all points were alike, a step t of the slope would multiply every V by
+the same :math:`D(t) = 1 + 2ut + vt^2`, and :math:`f(b + t) = N(t)/D(t)` with a square polynomial N.
+In general :math:`u = \sum zWe/\chi^2` and :math:`v = Q/\chi^2` are means over the points. Value,
+gradient and curvature fix N; the minimum of N/D is a root of
+
+.. math:: (N_2 - vN_0)\,t + (uN_2 - vN_1)\,t^2 = -\tfrac12 f', \qquad
+          N(t) = N_0 + 2N_1t + N_2t^2,
+
+a step that is Newton's to first order, exact for errors that are alike, and saves a pass or two
+where they are not. Gradient and curvature are those at the best intercept, to first order in its
+distance r from that of the line; to second order the gradient changes by :math:`r^2\sum qW^2`, of
+which :math:`u\,r^2\sum W` is an estimate.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from sklsq._typing import FloatArray
 from sklsq.solvers.errors_in_variables import BLOCK, Outcome, Points
+from sklsq.solvers.york_sums import (
+    Arrays,
+    Sums,
+    fill,
+    height,
+    products,
+    residuals,
+    sums,
+    work_arrays,
+)
 
-__all__ = ["Bracket", "Descent", "Line", "Moments", "Task", "descend", "moments"]
+__all__ = [
+    "Bracket",
+    "Descent",
+    "Line",
+    "Moments",
+    "Profile",
+    "Task",
+    "descend",
+    "equal_errors_slope",
+    "is_rounding",
+    "moments",
+]
 
 _ROUNDING = 1e-7  # steps below this share of the slope that no longer shrink are rounding
 _FLAT = 1e-10  # curvature below this share of its largest possible value is none
 _SETTLED = 0.9  # share of chi-square that must not be due to the intercept
 
-ONE, X, Z, E = range(4)  # rows of B
+
+def equal_errors_slope(xx: float, xy: float, yy: float, var_x: float, var_y: float) -> float:
+    """Return the slope for errors that are the same for every point."""
+    difference = var_x * yy - var_y * xx
+    root = math.hypot(difference, 2.0 * xy * math.sqrt(var_x * var_y))
+    if difference > 0.0:
+        return (difference + root) / (2.0 * var_x * xy) if var_x * xy else math.inf
+    return 2.0 * var_y * xy / (root - difference) if root > difference else math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+def is_rounding(size: float, largest: float, previous: float) -> bool:
+    """Whether steps that do not shrink any more are but rounding errors of the slope."""
+    return size <= _ROUNDING * largest and size >= 0.5 * previous
+
+
+class Line(NamedTuple):
     """The line ``y - centre_y = intercept + slope (x - centre_x)``."""
 
     slope: float
@@ -40,25 +85,21 @@ class Line:
     centre_y: float
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """The sums over the points at a line.
 
     Parameters
     ----------
     line : Line
-        Where they were taken.
-    M : ndarray of shape (4, 4)
-        Weighted moments of (1, x, z, e), x and e from the centre of the line.
-    Q : float
-        Sum of ``(sigma_x * W * e)**2``.
+        Where they were taken; x and e count from its centre.
+    sums : Sums
+        The moments.
     has_intercept : bool
         False for lines through the origin.
     """
 
     line: Line
-    M: FloatArray
-    Q: float
+    sums: Sums
     has_intercept: bool
 
     @property
@@ -68,10 +109,10 @@ class Moments:
 
     def profile(self) -> Profile:
         """Return what the sums say of chi-square as a function of the slope alone."""
-        (one, x, z, e), (_, xx, xz, xe), (_, _, zz, ze), (*_, ee) = self.M.tolist()
-        downhill, curvature = xe + ze, xx + 4.0 * (xz + zz) - self.Q
+        one, x, z, e, xx, xz, xe, zz, ze, ee, Q = self.sums
+        downhill, curvature = xe + ze, xx + 4.0 * (xz + zz) - Q
         if not self.has_intercept:
-            return Profile(downhill, curvature, ee, ee, xx, one, 0.0, 0.0, 0.0)
+            return Profile(downhill, curvature, ee, ee, xx, xe, one, 0.0, 0.0, 0.0, ze, Q)
         p = x + 2.0 * z
         return Profile(
             downhill - p / one * e,
@@ -79,15 +120,17 @@ class Moments:
             max(ee - e / one * e, 0.0),
             ee,
             xx - x / one * x,
+            xe - x / one * e,
             one,
             e / one,
             p / one,
             x / one,
+            ze,
+            Q,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """Chi-square as a function of the slope alone, to second order, the intercept at its best.
 
     Parameters
@@ -96,14 +139,18 @@ class Profile:
         Minus half the first and half the second derivative by the slope.
     chi2, chi2_before : float
         Sum of squares at the best intercept, and at that of the line.
-    spread : float
-        Weighted scatter of x, the curvature of points without errors of x.
+    spread, cross : float
+        Weighted sums of ``(x - mean)**2``, the curvature of points without errors of x, and of
+        ``(x - mean) * e``.
     weight : float
         Sum of the weights.
     rise, lever : float
         Best step of the intercept, less `lever` times the step of the slope.
     centroid : float
         Mean of x, from the centre.
+    widening, Q : float
+        Sums of ``z W e`` and of ``(sigma_x * W * e)**2``: relative to chi-square, by how much the
+        slope widens the variances.
     """
 
     downhill: float
@@ -111,10 +158,39 @@ class Profile:
     chi2: float
     chi2_before: float
     spread: float
+    cross: float
     weight: float
     rise: float
     lever: float
     centroid: float
+    widening: float
+    Q: float
+
+    def step(self) -> float:
+        """Return the step of the slope; Newton's where the curvature is not that of a minimum."""
+        if not (self.curvature > 0.0 and self.chi2_before > 0.0):
+            return self.downhill / self.curvature
+        u, v = self.widening / self.chi2_before, self.Q / self.chi2_before
+        downhill = self.downhill + self.raised
+        first = u * self.chi2 - downhill  # N = chi2 + 2 first t + second t**2
+        second = self.curvature + 4.0 * u * first - (4.0 * u * u - v) * self.chi2
+        linear = second - v * self.chi2
+        square = linear * linear + 4.0 * downhill * (u * second - v * first)
+        if not (linear > 0.0 and square > 0.0):
+            return self.downhill / self.curvature
+        return 2.0 * downhill / (linear + math.sqrt(square))
+
+    @property
+    def raised(self) -> float:
+        """What the best intercept adds to `downhill` to second order."""
+        if not self.chi2_before > 0.0:
+            return 0.0
+        return self.widening / self.chi2_before * (self.chi2_before - self.chi2)
+
+    @property
+    def knows_side(self) -> bool:
+        """Whether the gradient tells for certain on which side the minimum lies."""
+        return 2.0 * abs(self.raised) <= abs(self.downhill)
 
     @property
     def is_settled(self) -> bool:
@@ -124,7 +200,7 @@ class Profile:
     @property
     def is_central(self) -> bool:
         """Whether the centre is close enough to the centroid for the sums to keep their digits."""
-        return self.weight * self.centroid**2 <= self.spread
+        return self.weight * self.centroid * self.centroid <= self.spread
 
     @property
     def is_flat(self) -> bool:
@@ -187,8 +263,7 @@ class Bracket:
         return 0.5 * (self.lower + self.upper)
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """Where Newton's method ended."""
 
     line: Line
@@ -198,84 +273,54 @@ class Descent:
 
 
 class Workspace:
-    """Arrays for the sums over one block; what does not change with the line is kept in them.
+    """Arrays for the blocks of points; a single block is filled in but once.
 
     Parameters
     ----------
     points : Points
-        The points whose blocks are summed.
+        The points to be summed.
     """
 
     def __init__(self, points: Points) -> None:
-        rows = min(points.n_samples, BLOCK)
-        self.is_single = points.n_samples <= BLOCK
-        self._space = np.empty((11, rows))
-        self._space[ONE] = 1.0
+        self.points, self.is_single = points, points.n_samples <= BLOCK
+        self._arrays = work_arrays(min(points.n_samples, BLOCK))
         self._centre: tuple[float, float] | None = None
-        self._take(rows)
 
-    def _take(self, rows: int) -> None:
-        space = self._space[:, :rows]
-        self.B, self.WB = space[:4], space[4:8]
-        self.one, self.x, self.z, self.e = self.B
-        self.W, self._scratch, _, self.We = self.WB
-        self._y, self._rest, self._tilt = space[8:]
-
-    def load(self, block: Points, line: Line) -> None:
-        """Fill in a block, unless it is the only one and still there."""
-        if self.is_single and self._centre == (line.centre_x, line.centre_y):
-            return
-        self._centre = (line.centre_x, line.centre_y)
-        if block.n_samples != self.x.shape[0]:
-            self._take(block.n_samples)
-        np.subtract(block.x, line.centre_x, out=self.x)
-        np.subtract(block.y, line.centre_y, out=self._y)
-        np.multiply(block.sigma_y, block.sigma_y, out=self._rest)
-        if block.corr_xy is not None:
-            np.multiply(block.corr_xy, block.sigma_y, out=self._tilt)
-            self._rest *= (1.0 - block.corr_xy) * (1.0 + block.corr_xy)
-
-    def weigh(self, block: Points, slope: float) -> None:
-        """Compute weights W, halves z of the derivatives of the variances, and residuals e.
-
-        ``V = (b sigma_x - rho sigma_y)**2 + (1 - rho**2) sigma_y**2`` without cancellation.
-        """
-        np.multiply(block.sigma_x, slope, out=self.z)
-        if block.corr_xy is not None:
-            self.z -= self._tilt
-        np.multiply(self.z, self.z, out=self.W)
-        self.W += self._rest
-        np.divide(1.0, self.W, out=self.W)
-        self.z *= block.sigma_x
-        np.multiply(self.x, slope, out=self.e)
-        np.subtract(self._y, self.e, out=self.e)
+    def blocks(self, line: Line) -> Iterator[tuple[Arrays, Points]]:
+        """Yield every block with its arrays, filled in for the centre of a line."""
+        centre = line.centre_x, line.centre_y
+        if not self.is_single or centre != self._centre:
+            self._centre = centre
+            for block in self.points.blocks(BLOCK):
+                rows = block.n_samples
+                whole = rows == self._arrays.x.shape[0]
+                arrays = self._arrays if whole else work_arrays(rows)
+                fill(arrays, block, *centre)
+                yield arrays, block
+        else:
+            yield self._arrays, self.points
 
 
-def moments(
-    points: Points, line: Line, has_intercept: bool, work: Workspace | None = None
-) -> Moments:
+def moments(points: Points, line: Line, has_intercept: bool) -> Moments:
     """Return the sums over the points at a line, in one pass."""
-    work = work or Workspace(points)
-    M, Q = np.zeros((4, 4)), 0.0
-    for block in points.blocks():
-        work.load(block, line)
-        work.weigh(block, line.slope)
+    return _moments(Workspace(points), line, has_intercept)
+
+
+def _moments(work: Workspace, line: Line, has_intercept: bool) -> Moments:
+    if not work.is_single:  # a height that is zero need not be subtracted
+        line = Line(line.slope, 0.0, line.centre_x, line.centre_y + line.intercept)
+    matrix, Q = np.zeros((3, 5)), 0.0
+    for arrays, block in work.blocks(line):
+        residuals(arrays, block, line.slope)
         if work.is_single and has_intercept:  # of one block the best intercept is known at once
-            height = float(work.W @ work.e) / float(work.W @ work.one)
-            line = Line(line.slope, height, line.centre_x, line.centre_y)
-        if line.intercept:
-            work.e -= line.intercept
-        np.multiply(work.W, work.e, out=work.We)
-        work.z *= work.We
-        np.multiply(work.B[X:E], work.W, out=work.WB[X:E])
-        M += work.B @ work.WB.T
-        work.We *= block.sigma_x
-        Q += float(work.We @ work.We)
-    return Moments(line, M, Q, has_intercept)
+            line = line._replace(intercept=height(arrays))
+        of_block, Q_of_block = products(arrays, block, line.intercept)
+        matrix += of_block
+        Q += Q_of_block
+    return Moments(line, sums(matrix, Q, work.points, line.slope), has_intercept)
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """What is asked of an iteration; see `sklsq.solvers.york.york_line`."""
 
     has_intercept: bool
@@ -312,22 +357,24 @@ def descend(
     limits = bracket or Bracket(-8.0 * scale, line.slope, 8.0 * scale, math.inf)
     previous = math.inf
     for n_iter in range(1, task.max_iter + 1):
-        sums = moments(points, line, task.has_intercept, work)
-        line, profile = sums.line, sums.profile()
+        at = _moments(work, line, task.has_intercept)
+        line, profile = at.line, at.profile()
         if not math.isfinite(profile.downhill + profile.curvature):
-            return Descent(line, sums, n_iter, Outcome.NOT_FINITE)
+            return Descent(line, at, n_iter, Outcome.NOT_FINITE)
         if not profile.is_settled:
             line = profile.moved(line, 0.0)
             continue
         if profile.is_flat:
-            return Descent(line, sums, n_iter, Outcome.UNDETERMINED)
-        step, convex = profile.downhill / profile.curvature, profile.curvature > 0.0
+            return Descent(line, at, n_iter, Outcome.UNDETERMINED)
+        step, convex = profile.step(), profile.curvature > 0.0
         size, largest = abs(step), max(abs(line.slope), scale)
-        rounding = size <= _ROUNDING * largest and size >= 0.5 * previous
-        if convex and (size <= task.tol * largest or rounding):
-            return Descent(profile.moved(line, step), sums, n_iter, Outcome.CONVERGED)
+        if convex and (size <= task.tol * largest or is_rounding(size, largest, previous)):
+            return Descent(profile.moved(line, step), at, n_iter, Outcome.CONVERGED)
         if profile.chi2 <= limits.chi2:
-            limits = limits.improved(line.slope, profile.chi2, profile.downhill)
+            if profile.knows_side:
+                limits = limits.improved(line.slope, profile.chi2, profile.downhill)
+            else:
+                limits = replace(limits, best=line.slope, chi2=profile.chi2)
             target = line.slope + step if convex else math.nan
         else:
             unknown = limits.lower < limits.best < limits.upper  # its gradient was never taken
@@ -339,4 +386,4 @@ def descend(
             target = limits.middle
         previous = size if convex else math.inf
         line = profile.moved(line, target - line.slope)
-    return Descent(line, sums, n_iter, Outcome.MAX_ITERATIONS)
+    return Descent(line, at, n_iter, Outcome.MAX_ITERATIONS)

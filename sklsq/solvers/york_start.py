@@ -14,11 +14,8 @@ exchanged.
 Of many points a sample is searched. The answer for all points is accepted if the sample has one
 valley only and does not contradict it; otherwise all points are searched.
 
-The search is left out where it can be. With coordinates divided by their spread, of correlation r,
-and :math:`V_{max}` the largest :math:`\sigma_x^2 + \sigma_y^2`, every line of angle
-:math:`\theta` has :math:`\chi^2 \ge n(1 - r\sin 2\theta)/V_{max}`. A minimum that is lower than
-this bound outside a narrow cone about the diagonal, in which all weights change little, is the
-lowest.
+The search is left out where `sklsq.solvers.york_small` has an answer that is certain to be the
+lowest minimum.
 """
 
 from __future__ import annotations
@@ -26,14 +23,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from sklsq._typing import FloatArray
 from sklsq.solvers.blas import single_blas_thread
 from sklsq.solvers.errors_in_variables import Outcome, Points
-from sklsq.solvers.york_descent import Bracket, Descent, Line, Task, descend
+from sklsq.solvers.york_descent import Bracket, Descent, Line, Task, descend, equal_errors_slope
+from sklsq.solvers.york_small import small_descent
 
 __all__ = ["Frame", "Minimum", "clear_minimum", "lowest_minimum", "typical"]
 
@@ -45,8 +44,6 @@ _UNTHREADED = 8192  # elements of a product below which BLAS starts no threads
 _ROUNDING = 1e-10
 _FAR = 8.0  # standard deviations
 _ROUGH = 1e-3
-_CONE = 0.975  # sin 2θ down to 6.4 degrees from the diagonal
-_EXTREME = 1e45  # spreads and errors whose squares may leave the range of doubles
 
 _TANGENTS = 2.0 ** -np.arange(8.0)
 _FLAT_LINES = np.concatenate([-_TANGENTS, [0.0], _TANGENTS[::-1]])  # -1 ... 1
@@ -69,8 +66,7 @@ def _neighbours(j: int) -> tuple[float, float, float]:
 _NEIGHBOURS = [_neighbours(j) for j in range(_N)]
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """Centre and spread of the points, by which they are made comparable."""
 
     centre_x: float
@@ -91,8 +87,7 @@ class Frame:
         return Line(slope, 0.0, self.centre_x, self.centre_y)
 
 
-@dataclass(frozen=True)
-class Minimum:
+class Minimum(NamedTuple):
     """A minimum of chi-square, of x on y when `exchanged`."""
 
     descent: Descent
@@ -148,32 +143,11 @@ def _spread(values: FloatArray, sigma: FloatArray, has_centre: bool) -> tuple[fl
 
 
 def clear_minimum(points: Points, task: Task) -> tuple[Minimum, Frame] | None:
-    """Return the minimum if the points are so close to a line that there is no other."""
-    n_samples = points.n_samples
-    if n_samples > _SEARCH_ALL:
+    """Return the minimum of not too many points if it is certain that there is no other."""
+    descent = small_descent(points, task)
+    if descent is None:
         return None
-    x0, y0 = (float(points.x[0]), float(points.y[0])) if task.has_intercept else (0.0, 0.0)
-    x, y = points.x - x0, points.y - y0
-    mean_x = float(x.sum()) / n_samples if task.has_intercept else 0.0
-    mean_y = float(y.sum()) / n_samples if task.has_intercept else 0.0
-    xx, yy = float(x @ x) / n_samples - mean_x**2, float(y @ y) / n_samples - mean_y**2
-    if not (_EXTREME**-2 < xx < _EXTREME**2 and _EXTREME**-2 < yy < _EXTREME**2):
-        return None
-    frame = Frame(x0 + mean_x, y0 + mean_y, math.sqrt(xx), math.sqrt(yy))
-    r = (float(x @ y) / n_samples - mean_x * mean_y) / (frame.spread_x * frame.spread_y)
-    worst = float(np.square(points.sigma_x.max()) / xx + np.square(points.sigma_y.max()) / yy)
-    if not (_EXTREME**-2 < worst < 1.0 - _CONE * abs(r)):
-        return None
-    var_x = float(points.sigma_x @ points.sigma_x) / xx
-    slope = _deming(1.0, r, 1.0, var_x, float(points.sigma_y @ points.sigma_y) / yy)
-    exchanged = abs(slope) > 1.0
-    these = points.exchanged() if exchanged else points
-    line = frame.line(1.0 / slope if exchanged else slope, exchanged)
-    found = descend(these, line, None, scale=frame.scale(exchanged), task=task)
-    clear = found.sums.chi2 * worst < (1.0 - _CONE * abs(r)) * n_samples
-    if found.outcome is Outcome.CONVERGED and clear:
-        return Minimum(found, exchanged), frame
-    return None
+    return Minimum(descent, False), typical(points, task.has_intercept)
 
 
 def lowest_minimum(points: Points, sample: Points, frame: Frame, task: Task) -> Minimum:
@@ -208,7 +182,7 @@ def _by_sample(points: Points, sample: Points, frame: Frame, task: Task) -> Mini
     line = frame.line(valley.slope, exchanged)
     if points.n_samples >= 8 * _STAGE:
         stage = points.sample(_STAGE)
-        line = descend(stage, line, None, scale=scale, task=replace(task, tol=_ROUGH)).line
+        line = descend(stage, line, None, scale=scale, task=task._replace(tol=_ROUGH)).line
     descent = descend(points, line, None, scale=scale, task=task)
     if descent.outcome is Outcome.CONVERGED and valley.agrees(descent.line.slope / scale):
         return Minimum(descent, exchanged)
@@ -248,19 +222,10 @@ def _valley(j: int, sums: list[float], chi2: float, n_samples: int, has_intercep
     if exchanged:
         xx, yy, var_x, var_y = yy, xx, var_y, var_x
     bracket = Bracket(lower, slope, upper, chi2 + _ROUNDING * (xx + yy))
-    start = _deming(xx, xy, yy, var_x, var_y)
+    start = equal_errors_slope(xx, xy, yy, var_x, var_y)
     start = start if bracket.contains(start) else slope
     error = math.sqrt(max(1.0, chi2 / n_samples) / xx) if xx > 0.0 else math.inf
     return Valley(exchanged, start, bracket, error)
-
-
-def _deming(xx: float, xy: float, yy: float, var_x: float, var_y: float) -> float:
-    """Return the slope for errors that are the same for every point."""
-    difference = var_x * yy - var_y * xx
-    root = math.hypot(difference, 2.0 * xy * math.sqrt(var_x * var_y))
-    if difference > 0.0:
-        return (difference + root) / (2.0 * var_x * xy) if var_x * xy else math.inf
-    return 2.0 * var_y * xy / (root - difference) if root > difference else math.inf
 
 
 def _chi2(sums: FloatArray, has_intercept: bool) -> list[float]:

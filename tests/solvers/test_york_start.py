@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklsq.solvers.errors_in_variables import Points, measured_points
+from sklsq.solvers.errors_in_variables import Outcome, Points, measured_points
 from sklsq.solvers.york import york_line
 from sklsq.solvers.york_descent import Task
 from sklsq.solvers.york_start import SAMPLE, clear_minimum, lowest_minimum, typical
@@ -66,3 +66,13 @@ def test_scattered_points_are_searched():
     x, y = np.random.default_rng(0).normal(size=(2, 50))
     points = measured_points(x, y, 0.1, 0.1)
     assert clear_minimum(points, Task(has_intercept=True, tol=1e-13, max_iter=50)) is None
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.8])
+def test_all_of_many_points_are_descended_from_a_line_that_is_too_high(offset):
+    """A gradient taken off the best intercept may point to the wrong side of a minimum."""
+    x, y, sigma_x, sigma_y, rho = simulated(20000, slope=-200.0, corr=True)
+    points = measured_points(x, y + offset, sigma_x, sigma_y, rho)
+    task = Task(has_intercept=True, tol=1e-13, max_iter=20)
+    found = lowest_minimum(points, points, typical(points, has_intercept=True), task)
+    assert found.descent.outcome is Outcome.CONVERGED
