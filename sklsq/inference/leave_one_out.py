@@ -17,7 +17,6 @@ Technometrics 19 (1977) 15; D. M. Allen, Technometrics 16 (1974) 125 for PRESS.)
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import signature
@@ -27,7 +26,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sklsq._typing import BoolArray, FloatArray
-from sklsq.exceptions import RankWarning
+from sklsq.exceptions import RankWarning, warn_caller
 from sklsq.inference.linear_influence import is_linear, linear_influence
 from sklsq.inference.part_of_rows import (
     check_targets,
@@ -358,11 +357,10 @@ def _frame(data: _Data, left_out: _LeftOut) -> pd.DataFrame:
     if left_out.lost.any():
         rows = np.flatnonzero(left_out.lost)
         listed = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
-        warnings.warn(
+        warn_caller(
             f"Without row {listed} ({len(rows)} of {len(frame)}) the other points determine no "
             "prediction there (leverage 1), or the fit finds no minimum: NaN. Measure a second "
             "time where a point stands alone.",
             RankWarning,
-            stacklevel=3,
         )
     return frame

@@ -17,7 +17,6 @@ Models", 1971, theorem 2.1 for the moments of quadratic forms.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -27,6 +26,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray
+from sklsq.exceptions import warn_caller
 from sklsq.inference.correlated_values import is_ufloat, nominal_values
 from sklsq.inference.parameter_function import ParameterFunction, parameter_function
 from sklsq.inference.summary import format_value
@@ -266,11 +266,10 @@ def _sampled(
     usable = np.isfinite(samples).all(axis=1)
     if not usable.all():
         n_lost = int((~usable).sum())
-        warnings.warn(
+        warn_caller(
             f"`func` is not finite for {n_lost} of {n_samples} samples: value and std are those "
             "of the others. The errors reach to where it is not defined; restrict it, or report "
-            "an interval.",
-            stacklevel=3,
+            "an interval."
         )
     samples = samples[usable]
     if len(samples) < 2:
@@ -298,13 +297,10 @@ def _mark(covariance: FloatArray, J: FloatArray, uncertain: _Uncertain) -> None:
 
 def _warn_of_nan(mean: FloatArray, covariance: FloatArray) -> None:
     if np.isnan(mean).any():
-        warnings.warn(
-            "The value is NaN: `func` is not defined at `values`, or they are NaN.", stacklevel=3
-        )
+        warn_caller("The value is NaN: `func` is not defined at `values`, or they are NaN.")
     elif np.isnan(covariance.diagonal()).any():
-        warnings.warn(
+        warn_caller(
             "The std is NaN: `func` depends on a value whose error is not known (`cov` holds NaN, "
             "as of a parameter at a bound, or without degrees of freedom), or has no finite "
-            "derivative there.",
-            stacklevel=3,
+            "derivative there."
         )

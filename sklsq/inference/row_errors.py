@@ -1,0 +1,227 @@
+r"""Errors of the points of a fit, in the convention of that fit.
+
+Measured values of standard deviation σ may come with several conventions: σ as given, σ scaled by
+the scatter (``sqrt(reduced_chi2_)``), σ unknown, σ of a transformed y, or σ of y less the curve,
+where the features have errors as well. With slopes :math:`b` of the curve the latter is
+
+.. math:: \sigma_i^2 = \sigma_{y,i}^2 - 2 b \rho_i \sigma_{x,i} \sigma_{y,i}
+          + b^2 \sigma_{x,i}^2 , \qquad
+          \hat x_i = x_i + r_i (b \sigma_{x,i}^2 - \rho_i \sigma_{x,i} \sigma_{y,i}) / \sigma_i^2 .
+
+The measured :math:`x_i` shares its error with the residual :math:`r_i`; the *adjusted*
+:math:`\hat x_i`, where the point most likely belongs, does not depend on the residual, and it is by
+:math:`\hat x_i` that the parameters follow the point (York et al., Am. J. Phys. 72, 367 (2004)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklsq._typing import FloatArray
+from sklsq.inference.fitted_values import (
+    column_of,
+    features_of_last_step,
+    fitted_slopes,
+    fitted_with_std,
+    last_step,
+    named_like,
+    summary_of,
+)
+from sklsq.inference.summary import FitSummary
+from sklsq.noise import check_correlation, check_index, check_noise, check_sigma_x
+
+__all__ = ["ErrorsOfRows", "errors_of_rows", "solve_lower"]
+
+
+@dataclass(frozen=True)
+class ErrorsOfRows:
+    """Errors of the measured values of one target, in the conventions of a fit.
+
+    Parameters
+    ----------
+    sigma : ndarray of shape (n,)
+        Standard deviations of the measured values; NaN where neither known nor implied.
+    unit : ndarray of shape (n,)
+        What the standard deviations of the fitted values are to be divided by to become the square
+        root of the leverage: σ in the convention in which the fit published them.
+    known : bool
+        Whether `sigma` is known from elsewhere than from the scatter about the fit.
+    cholesky : ndarray of shape (n, n) or None
+        Lower triangle of the covariance of the measured values, if they are correlated.
+    shift : ndarray of shape (n, p) or None
+        How far the most likely true features lie from the measured ones, for a residual of one;
+        None where features are exact. With slopes b it is ``(b σx² - ρ σx σy) / σ²``, σ² being the
+        variance of the residual: a place that does not depend on the residual, as the measured one
+        does (the adjusted points of York 1966).
+    lift : ndarray of shape (n,) or None
+        How far the curve at the shifted features lies from that at the measured ones.
+    """
+
+    sigma: FloatArray
+    unit: FloatArray
+    known: bool
+    cholesky: FloatArray | None = None
+    shift: FloatArray | None = None
+    lift: FloatArray | None = None
+
+    def whiten(self, residual: FloatArray) -> FloatArray:
+        """Return residuals (n,) in units of σ and, if the measured values were correlated, not."""
+        if self.cholesky is None:
+            return residual / self.sigma
+        return solve_lower(self.cholesky, residual)
+
+    def adjusted(self, X: Any, residual: FloatArray) -> Any:
+        """Return the features, of the adjusted points where they have errors."""
+        if self.shift is None:
+            return X
+        return named_like(X, np.asarray(X, dtype=np.float64) + self.shift * residual[:, None])
+
+    def hat(self, covariance: FloatArray) -> FloatArray:
+        """Return the symmetric hat matrix (n, n) from the published covariance of fitted values."""
+        if self.cholesky is None:
+            return covariance / np.outer(self.unit, self.unit)
+        half = solve_lower(self.cholesky, covariance)
+        return solve_lower(self.cholesky, half.T)
+
+
+def solve_lower(triangle: FloatArray, right: FloatArray) -> FloatArray:
+    """Return the solution of a lower triangular system."""
+    from scipy.linalg import solve_triangular
+
+    solution: FloatArray = solve_triangular(triangle, right, lower=True)
+    return solution
+
+
+def errors_of_rows(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    sigma: Any = None,
+    sigma_x: Any = None,
+    corr_xy: Any = None,
+    target: int = 0,
+) -> ErrorsOfRows:
+    """Return the errors of the points of a fit, in its conventions.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        See `residual_table`, as for all other parameters.
+    X, y, sigma, sigma_x, corr_xy, target
+        See `residual_table`.
+
+    Raises
+    ------
+    ValueError
+        See `residual_table`.
+    """
+    measured = column_of(y, target)
+    summary = summary_of(estimator)
+    weighted = summary is not None and summary.sigma_given
+    if weighted and sigma is None:
+        raise ValueError(
+            "`sigma` must hold the standard deviations of the points, since the fit was weighted "
+            "by them. Got None; pass the sigma of the fit, or 1/sqrt(sample_weight)."
+        )
+    check_index("sigma", sigma, X, y)
+    n_targets = None if np.ndim(y) == 1 else np.shape(y)[1]
+    noise = check_noise(sigma, None, len(measured), n_targets).target(target)
+    cholesky = noise.cholesky
+    stated = np.sqrt(np.einsum("ij,ij->i", cholesky, cholesky)) if cholesky is not None else None
+    total = np.broadcast_to(noise.sigma() if stated is None else stated, measured.shape)
+    if sigma is not None and summary is not None and not weighted and np.ptp(total) > 0.0:
+        raise ValueError(
+            "`sigma` must be left out, or be one number: the fit gave every point the same "
+            "weight. Got standard deviations that differ; fit again with `sigma`."
+        )
+    if sigma is None and hasattr(last_step(estimator), "inverse_func"):
+        total = _stretch(estimator, X, target)
+    noisy = _noisy_features(estimator, X, total, target, sigma_x, corr_xy)
+    if sigma_x is not None and noisy is not None:
+        total = np.sqrt(total**2 + noisy.variance)
+    scatter = getattr(last_step(estimator), "intrinsic_scatter_", None)
+    extra = 0.0 if scatter is None else float(np.atleast_1d(scatter)[target]) ** 2
+    total = np.sqrt(total**2 + extra) if extra else total
+    scale = _published_scale(estimator, X, summary, measured, total, target)
+    unit = scale * (total if weighted or sigma is None or summary is None else np.ones_like(total))
+    if sigma is None or (weighted and summary is not None and not summary.absolute_sigma):
+        root = None if cholesky is None else scale * cholesky
+        errors = ErrorsOfRows(scale * total, unit, known=False, cholesky=root)
+    else:
+        errors = ErrorsOfRows(total, unit, known=True, cholesky=cholesky)
+    if noisy is None:
+        return errors
+    shift = noisy.covariance / (noisy.stated + noisy.variance + extra)[:, None]
+    lift = np.einsum("ij,ij->i", noisy.slopes, shift)
+    return replace(errors, shift=shift, lift=lift)
+
+
+def _stretch(estimator: Any, X: Any, target: int) -> FloatArray:
+    """Return the factor from errors of a transformed y, equal in all points, to those of y."""
+    inner = last_step(estimator).estimator_
+    _, std = fitted_with_std(estimator, X, target)
+    _, transformed = fitted_with_std(inner, features_of_last_step(estimator, X), target)
+    stretch: FloatArray = std / transformed
+    return stretch
+
+
+def _published_scale(
+    estimator: Any,
+    X: Any,
+    summary: FitSummary | None,
+    measured: FloatArray,
+    sigma: FloatArray,
+    target: int,
+) -> float:
+    """Return the factor by which the fit scaled σ; NaN if its scatter has no degree of freedom."""
+    if summary is not None and summary.absolute_sigma:
+        return 1.0
+    if summary is not None and not hasattr(last_step(estimator), "error_ratio"):
+        dof, chi2 = int(summary.dof[target]), float(summary.chi2[target])
+        return float(np.sqrt(chi2 / dof)) if dof > 0 and chi2 > 0.0 else float("nan")
+    # Of another library, or a fit of perpendicular distances: what counts is the scatter in y.
+    pulls = (measured - column_of(estimator.predict(X), target)) / sigma
+    pulls = pulls[np.isfinite(pulls)]
+    dof = len(pulls) if summary is None else int(summary.dof[target])
+    return float(np.sqrt(pulls @ pulls / dof)) if dof > 0 and pulls.any() else float("nan")
+
+
+class _NoisyFeatures(NamedTuple):
+    """What errors of the features do to residuals, on any common scale."""
+
+    slopes: FloatArray  # (n, p)
+    covariance: FloatArray  # (n, p), of the features with minus the residuals
+    variance: FloatArray  # (n,), which they add to that of y
+    stated: FloatArray  # (n,), variance of y itself
+
+
+def _noisy_features(
+    estimator: Any, X: Any, sigma: FloatArray, target: int, sigma_x: Any, corr_xy: Any
+) -> _NoisyFeatures | None:
+    """Return the effect of errors in the features; None where they are exact."""
+    ratio = getattr(last_step(estimator), "error_ratio", None)
+    if sigma_x is None and ratio is None:
+        return None
+    slopes = fitted_slopes(estimator, X, target)
+    if sigma_x is None:  # only the ratio of the variances is known, or assumed
+        square = np.einsum("ij,ij->i", slopes, slopes)
+        method = last_step(estimator).method
+        if method in ("major_axis", "bisector"):
+            ratio = 1.0
+        stated = square if method == "reduced_major_axis" else np.full_like(square, ratio)
+        return _NoisyFeatures(slopes, slopes, square, stated)
+    check_index("sigma_x", sigma_x, X, None)
+    n_samples, n_features = np.shape(X)
+    errors = check_sigma_x(sigma_x, n_samples, n_features)
+    covariance = slopes * errors**2
+    across = slopes * errors
+    variance = np.einsum("ij,ij->i", across, across)
+    if corr_xy is not None:
+        shared = check_correlation(corr_xy, n_samples, n_features) * sigma * errors[:, 0]
+        covariance = covariance - shared[:, None]
+        variance = variance - 2.0 * slopes[:, 0] * shared
+    return _NoisyFeatures(slopes, covariance, variance, sigma**2)
