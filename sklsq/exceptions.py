@@ -80,7 +80,7 @@ class UnweightedScoreWarning(UserWarning):
     """
 
 
-def warn_caller(text: str, category: type[Warning]) -> None:
+def warn_caller(text: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Emit a warning at the line of the user's that led here, however deep in this package."""
     frame, level = sys._getframe(1), 2
     package = __name__.partition(".")[0] + "."

@@ -28,18 +28,19 @@ MAY_IMPORT = {
     "noise": {"solvers"},
     "basis": {"expression", "solvers.extended", "solvers.rows"},
     "models": {"expression", "solvers.extended"},
-    "inference": {"solvers"},
+    "inference": {"expression", "models", "noise", "solvers"},
     "datasets": set(),
     "metrics": {"noise", "inference"},
     "diagnostics": {"noise", "solvers", "inference"},
     "estimators": {"noise", "basis", "models", "solvers", "inference", "expression"},
     "display": {"inference", "diagnostics"},
+    "gallery": {"basis", "datasets", "diagnostics", "display", "estimators", "inference", "models"},
     "distributed": {"estimators", "noise", "basis", "models", "solvers", "inference"},
 }
 SEES_EVERYTHING = {"__init__", "__main__"}
 # Arrays in, Solution out: these know nothing of where the data came from.
 PLAIN_ROOMS = {"solvers": {"sklearn", "pandas", "matplotlib"}}
-OPTIONAL = {"matplotlib", "dask", "odrpack"}
+OPTIONAL = {"matplotlib", "dask", "odrpack", "uncertainties"}
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
 BROAD = {"Exception", "BaseException"}
 LONGEST_FILE = 500

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal, NamedTuple, cast
 import numpy as np
 from scipy.special import chdtrc, ndtri, stdtrit
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklsq._typing import FloatArray, IntArray
+from sklsq.estimators._agreement import AgreementWithData
 from sklsq.estimators._derived import DerivedQuantities
-from sklsq.exceptions import DegreesOfFreedomWarning, UnweightedScoreWarning, warn_caller
+from sklsq.exceptions import DegreesOfFreedomWarning, warn_caller
 from sklsq.inference.summary import FitSummary
 from sklsq.noise import Noise, check_index, check_noise
 
@@ -43,9 +43,12 @@ def _is_finite(data: FitData) -> bool:
 
 def _all_finite(values: FloatArray) -> bool:
     """Tell whether all values are finite; their sum of squares settles it, but for overflow."""
-    flat = values.ravel() if values.flags.c_contiguous else None
-    if flat is not None and math.isfinite(flat.dot(flat)):
-        return True
+    if values.flags.c_contiguous:
+        flat = values.ravel()
+        with np.errstate(over="ignore"):
+            square = flat.dot(flat)
+        if math.isfinite(square):
+            return True
     return bool(np.isfinite(values).all())
 
 
@@ -56,7 +59,7 @@ def _scaled(variance: FloatArray, scale: FloatArray | float) -> FloatArray:
     return np.where(np.isinf(variance), variance, scaled)
 
 
-class LeastSquaresRegressor(DerivedQuantities, RegressorMixin, BaseEstimator):
+class LeastSquaresRegressor(DerivedQuantities, AgreementWithData, RegressorMixin, BaseEstimator):
     """Base of all estimators: y = f(X; parameters), with errors.
 
     Subclasses implement `fit`, `_mean` and `_variance_roots`.
@@ -410,68 +413,6 @@ class LeastSquaresRegressor(DerivedQuantities, RegressorMixin, BaseEstimator):
             variance = variance.reshape(n_samples, -1)
         relative = self._sigma_given and not self.absolute_sigma_
         return variance * self._scales() if relative else variance
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> float:
-        r"""Return the coefficient of determination R², weighted by 1/σ².
-
-        Parameters
-        ----------
-        X : array_like of shape (n, p)
-            Features.
-        y : array_like of shape (n,) or (n, t)
-            Measured values.
-        sample_weight : array_like of shape (n,) or (n, t), optional
-            1/σ² of the measured values.
-        sigma : float or array_like of shape (n,) or (n, t), optional
-            Their standard deviations; the other spelling.
-
-        Returns
-        -------
-        score : float
-            Mean over the targets of :math:`1 - \\sum (y-f)^2/\\sigma^2 / \\sum (y-\\bar
-            y)^2/\\sigma^2`, with the weighted mean of y.
-
-        Warns
-        -----
-        UnweightedScoreWarning
-            If the fit was weighted and the score is not.
-        """
-        check_is_fitted(self)
-        if sigma is None and sample_weight is None and self._sigma_given:
-            warn_caller(
-                "The fit was weighted by sigma but this score is not: pass `sigma` to `score`. "
-                "In cross-validation or a pipeline, call "
-                "`sklearn.set_config(enable_metadata_routing=True)` and pass sigma as metadata.",
-                UnweightedScoreWarning,
-            )
-        check_index("sigma", sigma, X, y)
-        check_index("sample_weight", sample_weight, X, y)
-        predicted = cast(FloatArray, self.predict(X))
-        measured = np.asarray(y, dtype=np.float64)
-        n_targets = None if measured.ndim == 1 else measured.shape[1]
-        noise = check_noise(
-            sigma, sample_weight, measured.shape[0], n_targets, allow_covariance=False
-        )
-        if not noise.given:
-            return float(r2_score(measured, predicted))
-        weight = (
-            1.0 / cast(FloatArray, noise.variance())
-            if noise.values_are == "sigma"
-            else noise.values
-        )
-        weights = np.broadcast_to(
-            np.reshape(weight, (-1, 1)) if np.ndim(weight) < 2 else weight,
-            (measured.shape[0], n_targets or 1),
-        )
-        measured, predicted = measured.reshape(weights.shape), predicted.reshape(weights.shape)
-        return float(
-            np.mean(
-                [
-                    r2_score(measured[:, k], predicted[:, k], sample_weight=weights[:, k])
-                    for k in range(weights.shape[1])
-                ]
-            )
-        )
 
     def summary(self) -> FitSummary:
         """Return a report: parameters with errors, correlations, χ², and every warning of the fit.

@@ -59,7 +59,8 @@ class PublishedMinima(LeastSquaresRegressor):
         params = space.expand(free)
         D = None if space.is_plain else space.derivative(params)
         self._space, self._root = space, errors.root if D is None else np.matmul(D, errors.root)
-        covariance = np.matmul(self._root, self._root.swapaxes(1, 2))
+        with np.errstate(over="ignore", invalid="ignore"):
+            covariance = np.matmul(self._root, self._root.swapaxes(1, 2))
         at_bound, n_held = np.zeros(params.shape, dtype=bool), 0
         if minima.at_bound.any():
             at_bound[:, space.free] = minima.at_bound
@@ -102,7 +103,8 @@ class PublishedMinima(LeastSquaresRegressor):
         if errors.null_space:
             return False
         self._space, self._root, self._null_space = curves.space, errors.root, {}
-        covariance = errors.root[0].dot(errors.root[0].T)
+        with np.errstate(over="ignore", invalid="ignore"):
+            covariance = errors.root[0].dot(errors.root[0].T)
         self._publish(
             minima.params[0],
             covariance,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, cast
 
 import numpy as np
@@ -142,26 +143,32 @@ class Search:
         return stalled_where_flat(self._turned_positive(found, which)), every, tied
 
     def _turned_positive(self, minima: Minima, which: IntArray) -> Minima:
-        """Return minima with every parameter positive whose sign does not matter, as of a width."""
+        """Return minima with parameters positive whose sign does not matter, as of a width.
+
+        One at a time, then two together, as of a width and the area under the peak.
+        """
         params, R = minima.params.copy(), minima.R.copy()
         lower, upper = self.problem.box
-        for j in range(params.shape[1]):
-            rows = np.flatnonzero((params[:, j] < 0.0) & (-params[:, j] <= upper[j]))
-            rows = rows[-params[rows, j] >= lower[j]]
+        k = params.shape[1]
+        for places in [[j] for j in range(k)] + [list(pair) for pair in combinations(range(k), 2)]:
+            turned = -params[:, places]
+            inside = (turned > 0.0) & (turned <= upper[places]) & (turned >= lower[places])
+            rows = np.flatnonzero(inside.all(axis=1))
             if not rows.size:
                 continue
             before, J = self.problem.linearise(params[rows], which[rows])
             other = params[rows]
-            other[:, j] *= -1.0
+            other[:, places] *= -1.0
             after, J_other = self.problem.linearise(other, which[rows])
-            J_other[:, j] *= -1.0
+            J_other[:, places] *= -1.0
             size = 1e-10 * np.abs(J).max(axis=2, initial=0.0)[:, :, None]
-            even = (np.abs(J_other - J) <= size).all(axis=(1, 2)) & J[:, j].any(axis=1)
+            even = (np.abs(J_other - J) <= size).all(axis=(1, 2)) & J[:, places].any(axis=(1, 2))
             terms = np.abs(J * params[rows][:, :, None]).max(axis=(1, 2))
             scale = np.maximum(np.abs(before).max(axis=1), terms)
             even &= np.abs(after - before).max(axis=1) <= 1e-10 * scale
-            params[rows[even], j] *= -1.0
-            R[rows[even], :, j] *= -1.0
+            changed = rows[even]
+            params[np.ix_(changed, places)] *= -1.0
+            R[changed[:, None], :, places] *= -1.0
         return replace(minima, params=params, R=R)
 
     def _generator(self) -> np.random.Generator:

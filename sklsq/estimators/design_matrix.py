@@ -10,10 +10,17 @@ from sklearn.base import clone
 from sklsq._typing import FloatArray
 from sklsq.basis.columns import ColumnSource, MatrixSource, centred
 from sklsq.basis.polynomial import Polynomial
-from sklsq.basis.terms import compile_terms
+from sklsq.basis.terms import TermSource, compile_terms
 from sklsq.basis.transformed import TransformerSource, as_frame, to_dense
+from sklsq.estimators._base import FitData
+from sklsq.estimators._extrapolation import (
+    FittedRange,
+    fitted_range,
+    polynomial_degrees,
+)
 from sklsq.estimators._linear import LinearLeastSquares
 from sklsq.solvers.rows import Columns
+from sklsq.solvers.solution import Solution
 
 __all__ = ["DesignMatrixRegressor"]
 
@@ -66,6 +73,13 @@ class DesignMatrixRegressor(LinearLeastSquares):
     ill-conditioned and small enough for that to take milliseconds; polynomials are computed in an
     orthogonal basis at any size.
 
+    Polynomials explode outside the data they were fitted to. `predict` and `predict_interval` warn
+    of it (`ExtrapolationWarning`, once for each fit) where a feature in which the fit is a
+    polynomial of degree d > 1 (by `Polynomial`, formulas such as ``"x**2"``, or scikit-learn's
+    `PolynomialFeatures`) lies beyond its fitted range by more than ``0.2 / d`` of that range: 10 %
+    for a parabola. Where that is meant: ``warnings.simplefilter("ignore", ExtrapolationWarning)``.
+    `score` keeps silent, as measured values are there to contradict.
+
     References
     ----------
     Glover, D. M., Jenkins, W. J. & Doney, S. C., *Modeling Methods for Marine Science*, 3.3.
@@ -101,16 +115,48 @@ class DesignMatrixRegressor(LinearLeastSquares):
         return self.rcond
 
     _terms: list[str]
+    _range: FittedRange | None = None
 
     def _build_columns(self, X: FloatArray, y: FloatArray) -> Columns:
         if isinstance(self.basis, Polynomial):
             self.basis_ = self._fitted_polynomial(self.basis, X)
             self._terms = self.basis_.term_names(self._feature_names())
+            degrees = self.basis_.exponents_.max(axis=0)
+            self._range = fitted_range(self._feature_names(), degrees, *self.basis_.domain_.T)
             columns: Columns = self.basis_.columns()
             return columns
         source = self._source(X, y)
         self._terms = list(source.names)
+        self._range = self._source_range(source, X)
         return centred(source, X)
+
+    def _source_range(self, source: ColumnSource, X: FloatArray) -> FittedRange | None:
+        """Return the range of the features in which the columns are polynomials."""
+        if isinstance(source, TermSource):
+            degrees = polynomial_degrees(source.terms, source.features)
+        elif isinstance(source, TransformerSource) and hasattr(self.basis_, "powers_"):
+            degrees = self.basis_.powers_.max(axis=0)  # PolynomialFeatures
+        else:
+            return None
+        if degrees.max(initial=0) < 2:
+            return None
+        return fitted_range(self._feature_names(), degrees, X.min(axis=0), X.max(axis=0))
+
+    def _solve(
+        self, data: FitData, columns: Columns | None = None
+    ) -> tuple[Columns, list[Solution]]:
+        solved = super()._solve(data, columns)
+        if columns is not None and self._range is not None:  # a further batch
+            kept = data.noise.kept
+            used = slice(None) if kept is None else kept if kept.ndim == 1 else kept.any(axis=1)
+            self._range.include(data.X[used])
+        return solved
+
+    def _check_X(self, X: Any) -> FloatArray:
+        features = super()._check_X(X)
+        if self._range is not None:
+            self._range.check(features)
+        return features
 
     def _fitted_polynomial(self, basis: Polynomial, X: FloatArray) -> Polynomial:
         fitted = copy(basis)  # `clone` and another validation would take as long as a small fit

@@ -42,7 +42,7 @@ class Tracer:
     >>> from sklsq.expression.tape import Tape
     >>> x = Tracer.argument(Tape(), "x")
     >>> (2.0 * np.exp(-x)).steps[-1]
-    Step(operation='*', operands=(1, 3), name='', number=0.0)
+    Step(operation='*', operands=(3, 2), name='', number=0.0)
     """
 
     __slots__ = ("_place", "_tape")

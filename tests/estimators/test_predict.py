@@ -9,6 +9,8 @@ from scipy import stats
 from sklsq import DesignMatrixRegressor, WeightedLinearFit
 from sklsq.basis import Polynomial
 
+# Errors far outside the data are what some of these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore:A polynomial:sklsq.ExtrapolationWarning")
 N = 14
 
 

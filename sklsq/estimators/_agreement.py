@@ -1,0 +1,131 @@
+"""How a fit and data agree: its score, and the residuals with their standard deviations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
+
+from sklsq._typing import FloatArray
+from sklsq.estimators._extrapolation import unwatched
+from sklsq.exceptions import UnweightedScoreWarning, warn_caller
+from sklsq.noise import check_index, check_noise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AgreementWithData"]
+
+
+class AgreementWithData:
+    """What every fit tells when it is given data."""
+
+    _sigma_given: bool
+
+    def predict(self, X: Any) -> Any:
+        """Return the fitted values."""
+        raise NotImplementedError
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, sigma: Any = None) -> float:
+        r"""Return the coefficient of determination R², weighted by 1/σ².
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features.
+        y : array_like of shape (n,) or (n, t)
+            Measured values.
+        sample_weight : array_like of shape (n,) or (n, t), optional
+            1/σ² of the measured values.
+        sigma : float or array_like of shape (n,) or (n, t), optional
+            Their standard deviations; the other spelling.
+
+        Returns
+        -------
+        score : float
+            Mean over the targets of :math:`1 - \\sum (y-f)^2/\\sigma^2 / \\sum (y-\\bar
+            y)^2/\\sigma^2`, with the weighted mean of y.
+
+        Warns
+        -----
+        UnweightedScoreWarning
+            If the fit was weighted and the score is not.
+        """
+        check_is_fitted(self)
+        if sigma is None and sample_weight is None and self._sigma_given:
+            warn_caller(
+                "The fit was weighted by sigma but this score is not: pass `sigma` to `score`. "
+                "In cross-validation or a pipeline, call "
+                "`sklearn.set_config(enable_metadata_routing=True)` and pass sigma as metadata.",
+                UnweightedScoreWarning,
+            )
+        check_index("sigma", sigma, X, y)
+        check_index("sample_weight", sample_weight, X, y)
+        with unwatched():
+            predicted = cast(FloatArray, self.predict(X))
+        measured = np.asarray(y, dtype=np.float64)
+        n_targets = None if measured.ndim == 1 else measured.shape[1]
+        noise = check_noise(
+            sigma, sample_weight, measured.shape[0], n_targets, allow_covariance=False
+        )
+        if not noise.given:
+            return float(r2_score(measured, predicted))
+        weight = (
+            1.0 / cast(FloatArray, noise.variance())
+            if noise.values_are == "sigma"
+            else noise.values
+        )
+        weights = np.broadcast_to(
+            np.reshape(weight, (-1, 1)) if np.ndim(weight) < 2 else weight,
+            (measured.shape[0], n_targets or 1),
+        )
+        measured, predicted = measured.reshape(weights.shape), predicted.reshape(weights.shape)
+        return float(
+            np.mean(
+                [
+                    r2_score(measured[:, k], predicted[:, k], sample_weight=weights[:, k])
+                    for k in range(weights.shape[1])
+                ]
+            )
+        )
+
+    def residuals(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sigma: Any = None,
+        sigma_x: Any = None,
+        corr_xy: Any = None,
+        target: int = 0,
+    ) -> pd.DataFrame:
+        """Return the residuals row by row, with their standard deviations and leverages.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            Features of the fit.
+        y : array_like of shape (n,) or (n, t)
+            Measured values.
+        sigma : float or array_like of shape (n,) or (n, t), optional
+            Their standard deviations.
+        sigma_x, corr_xy : optional
+            Errors of the features, as in `OrthogonalRegression.fit`.
+        target : int, default=0
+            Which of t curves.
+
+        Returns
+        -------
+        table : DataFrame
+            `fitted`, `fitted_std`, `residual`, `sigma`, `pull` (residual / σ), `residual_std` (the
+            standard deviation of the residual itself, σ √(1 − leverage)), `standardized` and
+            `leverage`; see `sklsq.residual_diagnostics` for what they say.
+        """
+        from sklsq.inference.residuals import residual_table
+
+        check_is_fitted(self)
+        return residual_table(
+            self, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy, target=target
+        )
