@@ -139,9 +139,9 @@ def test_signs_that_do_not_matter_are_positive_alone_or_in_pairs():
     x = np.linspace(0.0, 10.0, 41)
     y = 0.5 + 10.0 * np.exp(-(((x - 4.5) / 1.0) ** 2))
     for seed in range(4):
-        fit = NonlinearLSQ(
-            "p1 + area/(p4*sqrt(pi))*exp(-((x - p3)/p4)**2)", random_state=seed
-        ).fit(x[:, None], y, sigma=0.1)
+        fit = NonlinearLSQ("p1 + area/(p4*sqrt(pi))*exp(-((x - p3)/p4)**2)", random_state=seed).fit(
+            x[:, None], y, sigma=0.1
+        )
         assert dict(zip(fit.param_names_, fit.params_, strict=True)) == pytest.approx(
             {"p1": 0.5, "area": 10.0 * np.sqrt(np.pi), "p4": 1.0, "p3": 4.5}, rel=1e-9
         )
