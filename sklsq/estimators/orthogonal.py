@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from math import fsum
@@ -17,6 +16,8 @@ from sklsq.basis.columns import CentredColumns, InterceptColumns, MatrixSource
 from sklsq.estimators._noisy_features import NoisyFeatures
 from sklsq.estimators._type_two import BY_SCATTER, Errors, Fit, Method, covariance_root
 from sklsq.estimators._york_line import CentredLine, plain_points
+from sklsq.exceptions import warn_caller
+from sklsq.inference.summary import FitSummary, format_value
 from sklsq.noise import Noise
 from sklsq.solvers.errors_in_variables import EIVSolution, Outcome
 from sklsq.solvers.extended import two_product
@@ -345,7 +346,7 @@ class OrthogonalRegression(NoisyFeatures):
         for plane in planes:
             if not plane.converged:
                 self._messages.append(plane.status)
-                warnings.warn(plane.status, ConvergenceWarning, stacklevel=3)
+                warn_caller(plane.status, ConvergenceWarning)
 
     def _publish_line(self, line: CentredLine, found: Descent) -> None:
         """Set all attributes from York's line for given errors; nothing is to be warned of."""
@@ -372,6 +373,21 @@ class OrthogonalRegression(NoisyFeatures):
         return replace(plane, outcome=Outcome.NOT_FINITE)
 
     # Using ---------------------------------------------------------------------------------------
+
+    def summary(self) -> FitSummary:
+        """Return the report of the fit, the intrinsic scatter included; see `FitSummary`.
+
+        Returns
+        -------
+        summary : FitSummary
+        """
+        report = super().summary()
+        if not hasattr(self, "intrinsic_scatter_"):
+            return report
+        scatter, std = map(np.atleast_1d, (self.intrinsic_scatter_, self.intrinsic_scatter_std_))
+        shown = [" ± ".join(format_value(*pair)) for pair in zip(scatter, std, strict=True)]
+        text = f"intrinsic scatter of y about the line, beyond the errors: {', '.join(shown)}"
+        return replace(report, notes=[text, *report.notes])
 
     def params_covariance(self, definition: str) -> FloatArray:
         """Return the covariance of `params_` under another definition than the published one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -69,6 +69,8 @@ class FitSummary:
         Whether errors were given, and whether they were taken as absolute.
     warnings : list of str
         Every warning of the fit.
+    notes : list of str, optional
+        What else there is to say of it.
     """
 
     title: str
@@ -82,6 +84,7 @@ class FitSummary:
     sigma_given: bool
     absolute_sigma: bool
     warnings: list[str]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def convention(self) -> str:
@@ -101,6 +104,8 @@ class FitSummary:
             implied = float(np.sqrt(chi2 / dof))
             return f"the scatter about the fit implies sigma = {implied:.4g}, equal for all points"
         p = float(self.p_value[k])
+        if not np.isfinite(p):
+            return "it is no test of the fit: the scatter was fitted too, or there is no minimum"
         if p < _UNLIKELY:
             return f"too large (p = {p:.2g}): the model is not that of the data, or sigma too small"
         if p > 1.0 - _UNLIKELY:
@@ -117,6 +122,7 @@ class FitSummary:
         if len(self.params) > shown:
             lines.append(f"... and {len(self.params) - shown} more targets: see to_frame()")
         lines.append(f"errors    {self.convention}")
+        lines += [f"note      {text}" for text in self.notes]
         lines += [f"warning   {text}" for text in self.warnings]
         return "\n".join(lines)
 
@@ -206,7 +212,8 @@ class FitSummary:
             quality = "<br>".join(escape(line) for line in self._quality_lines(k))
             caption = f"<caption>target {k}</caption>" if len(self.params) > 1 else ""
             tables.append(f"<table>{caption}{rows}</table><p>{quality}</p>")
-        notes = "".join(f"<p><b>Warning:</b> {escape(text)}</p>" for text in self.warnings)
+        notes = "".join(f"<p>{escape(text)}</p>" for text in self.notes)
+        notes += "".join(f"<p><b>Warning:</b> {escape(text)}</p>" for text in self.warnings)
         convention = f"<p>Errors {escape(self.convention)}.</p>"
         return f"<div><b>{escape(self.title)}</b>{''.join(tables)}{convention}{notes}</div>"
 

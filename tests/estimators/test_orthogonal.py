@@ -7,6 +7,7 @@ from scipy.special import chdtrc, ndtri, stdtrit
 from sklearn.metrics import r2_score
 
 from sklsq import OrthogonalRegression, UnweightedScoreWarning, WeightedLinearFit
+from sklsq.inference.summary import format_value
 from tests.estimators.simulated import measured
 
 AXES = ["deming", "major_axis", "reduced_major_axis", "bisector", "total"]
@@ -431,3 +432,18 @@ def test_summary(method):
     np.testing.assert_allclose(frame.iloc[:, 1].to_numpy(dtype=float), model.params_std_)
     assert "<" in model.summary()._repr_html_()
     assert "tabular" in model.summary().to_latex()
+
+
+def test_summary_states_the_intrinsic_scatter():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.0, 10.0, 60)
+    y = 1.0 + 2.0 * x + 0.5 * rng.normal(size=60) + 0.2 * rng.normal(size=60)
+    errors = {"sigma": np.full(60, 0.2), "sigma_x": np.full(60, 0.1)}
+    model = OrthogonalRegression(intrinsic_scatter=True).fit(x[:, None], y, **errors)
+    value, std = format_value(model.intrinsic_scatter_, model.intrinsic_scatter_std_)
+    line = f"intrinsic scatter of y about the line, beyond the errors: {value} ± {std}"
+    assert f"note      {line}" in str(model.summary())
+    assert line in model.summary()._repr_html_()
+    assert "no test of the fit" in str(model.summary())
+    plain = OrthogonalRegression().fit(x[:, None], y, **errors)
+    assert "note" not in str(plain.summary())
