@@ -114,10 +114,9 @@ class Curves:
             values, *slopes = at(*every.tolist())
             weight = self.weight[curve if per_curve else 0]
             for row, j in zip(out, free, strict=False):  # the last row is that of the residuals
-                np.multiply(slopes[j], weight, out=row)
-            residuals = out[-1]
-            np.subtract(self.Y[curve], values, out=residuals)
-            residuals *= weight
+                row[:] = slopes[j]
+            np.subtract(self.Y[curve], values, out=out[-1])
+            out *= weight
             if missing:
                 out[:, weight == 0.0] = 0.0
             return out

@@ -36,6 +36,9 @@ _SCANNED_ROWS = 1_000
 _BATCH_NUMBERS = 400_000  # entries of the Jacobians held at a time
 _APART = 0.04  # of the ranks, root mean square over the parameters
 _ROUGHLY = Tolerances(gtol=1e-2, polish=False, reach=1.0)
+_NEARLY = Tolerances(gtol=1e-4, polish=False)
+_HUNTED_STEPS = 50  # before it is known which minimum is the lowest
+_POLISHED = 8  # minima that are followed to their ends
 _MANY = 3  # nonlinear parameters from which on candidates are varied
 _REFINED, _REFINED_OF_MANY = 48, 128
 _PARENTS = 4
@@ -110,10 +113,11 @@ def search(
     mask = np.zeros(problem.n_params, dtype=bool) if linear is None else linear
     many = bool(np.sum(~mask) >= _MANY)
     numbers = n_refined or (_REFINED_OF_MANY if many else _REFINED), n_steps, n_finished
-    hunt = _Hunt(problem, mask, curve, numbers, max_iter, tolerances)
+    hunt = _Hunt(problem, mask, curve, numbers, max_iter)
     found, n_seen = hunt.run(candidates), len(candidates)
     if many and len(candidates) > 1:
         found, n_seen = _after_rounds(hunt, found, candidates, n_rounds)
+    found = _polished(problem, found, curve, max_iter, tolerances)
     tied = np.abs(found.cost - found.cost[0]) <= _SAME_COST * found.cost[0]
     tied[0] = False
     return StartSearch(found, tied, n_seen)
@@ -144,7 +148,6 @@ class _Hunt:
     curve: int
     numbers: tuple[int, int, int]
     max_iter: int
-    tolerances: Tolerances | None
 
     def run(self, candidates: FloatArray) -> Minima:
         """Return the different minima, by cost."""
@@ -158,8 +161,24 @@ class _Hunt:
         starts = candidates[picked[order]]
         starts[:, ~rough.linear] = refined.params[order]
         which = curves[: len(order)]
-        options = (self.max_iter, self.tolerances)
-        return _ordered(_finished(self.problem, projection.linear, starts, which, *options))
+        n_steps = min(self.max_iter, _HUNTED_STEPS)
+        found = _finished(self.problem, projection.linear, starts, which, n_steps, _NEARLY)
+        return _ordered(found)
+
+
+def _polished(
+    problem: NonlinearProblem,
+    found: Minima,
+    curve: int,
+    max_iter: int,
+    tolerances: Tolerances | None,
+) -> Minima:
+    """Return the ends of full descents from the best of the minima found roughly."""
+    best = chosen(found, slice(0, _POLISHED))
+    which = np.full(len(best.cost), curve)
+    ends = minimise(problem, best.params, curves=which, max_iter=max_iter, tolerances=tolerances)
+    ends = replace(ends, n_iter=ends.n_iter + best.n_iter)
+    return _ordered(_stacked([ends, chosen(found, slice(_POLISHED, None))]))
 
 
 def _varied(
@@ -296,7 +315,7 @@ def anneal(
         return rough.complete(np.asarray(found.x)[None], curves)
 
 
-def chosen(minima: Minima, rows: IntArray) -> Minima:
+def chosen(minima: Minima, rows: IntArray | slice) -> Minima:
     """Return some rows of minima."""
     names = Minima.__dataclass_fields__
     return Minima(**{name: getattr(minima, name)[rows] for name in names})
