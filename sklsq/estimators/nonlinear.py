@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,6 +15,7 @@ from sklsq.estimators._curves import Curves, whitened_curves
 from sklsq.estimators._distances import by_distance
 from sklsq.estimators._minima import PublishedMinima
 from sklsq.estimators._parameter_space import parameter_space
+from sklsq.estimators._progress import Progress, printed, watched
 from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free, together
 from sklsq.noise import Noise, check_index, check_sigma_x
 from sklsq.solvers.nonlinear_problem import Minima, Tolerances
@@ -74,7 +75,10 @@ class NonlinearLSQ(PublishedMinima):
     n_jobs : int or None, default=None
         Threads over which many curves are spread.
     verbose : int, default=0
-        1 prints what the search found.
+        1 prints what the search found, 2 also each lower χ² on the way (of a single curve).
+    callback : callable or None, default=None
+        ``callback(params, chi2, n_points)`` is called with these: parameters by name, χ², and how
+        many points have been looked at. What it raises ends the fit.
 
     Attributes
     ----------
@@ -144,6 +148,7 @@ class NonlinearLSQ(PublishedMinima):
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        callback: Callable[[dict[str, float], float, int], Any] | None = None,
     ) -> None:
         self.model = model
         self.p0 = p0
@@ -165,6 +170,7 @@ class NonlinearLSQ(PublishedMinima):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.callback = callback
 
     # Fitting -------------------------------------------------------------------------------------
 
@@ -293,6 +299,9 @@ class NonlinearLSQ(PublishedMinima):
         """Return the minima (t,), those of the search (M,), and which of them tie with the best."""
         problem = curves.problem(self.loss, self.f_scale)
         t, space = len(curves.Y), curves.space
+        tell = printed if self.callback is None and self.verbose > 1 else self.callback
+        if tell is not None and t == 1:
+            problem = watched(problem, Progress(space, tell))
         seed = self.random_state
         if not (seed is None or isinstance(seed, int)):
             seed = check_random_state(seed).randint(2**31)
