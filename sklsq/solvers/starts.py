@@ -409,9 +409,9 @@ def _different(params: FloatArray, cost: FloatArray) -> IntArray:
 
 def _ordered(minima: Minima) -> Minima:
     """Return the different minima by cost, converged ones first where costs are the same."""
-    cost = np.where(np.isfinite(minima.cost), minima.cost, np.inf)
-    cost = np.where(cost <= cost.min() * (1.0 + _SAME_COST), cost.min(), cost)
-    minima = chosen(minima, np.lexsort((~minima.converged, cost)))
+    exact = np.where(np.isfinite(minima.cost), minima.cost, np.inf)
+    cost = np.where(exact <= exact.min() * (1.0 + _SAME_COST), exact.min(), exact)
+    minima = chosen(minima, np.lexsort((exact, ~minima.converged, cost)))
     return chosen(minima, np.sort(_different(minima.params, minima.cost)))
 
 
