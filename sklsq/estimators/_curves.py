@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -122,6 +123,19 @@ class Curves:
             return out
 
         return rows
+
+    def scatter(self, curve: int) -> float:
+        """Return the whitened sum of squares of a curve about its weighted mean.
+
+        Infinite where it is not known: for correlated errors, and where priors take part.
+        """
+        if self.cholesky is not None or self.priors.any():
+            return math.inf
+        weight = self.weight[curve if len(self.weight) > 1 else 0]
+        y = self.Y[curve] * weight
+        if weight.size == 1:
+            return float(y.dot(y) - y.sum() ** 2 / y.size)
+        return float(y.dot(y) - y.dot(weight) ** 2 / (weight.dot(weight) or 1.0))
 
     def residuals(self, free: FloatArray, curves: IntArray) -> FloatArray:
         """Return whitened residuals (B, n + q), those of priors last."""

@@ -17,12 +17,22 @@ from sklsq.models import generic_candidates, linear_parameters
 from sklsq.models.candidates import nonlinear_candidates
 from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
-from sklsq.solvers.starts import anneal, chosen, grid, multistart, search, search_each
+from sklsq.solvers.starts import (
+    anneal,
+    chosen,
+    grid,
+    is_lower_elsewhere,
+    multistart,
+    search,
+    search_each,
+)
 from sklsq.solvers.variable_projection import minimise_separable
 
 __all__ = ["STARTS", "Search", "given_start", "nothing_free", "together"]
 
 _FOR_EACH = 400  # generic candidates for each of many curves that are not alike
+_UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
+_SCOUTS = 256  # candidates looked at then
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
 
 
@@ -118,7 +128,11 @@ class Search:
         ):
             begin = start[None] if len(which) == 1 else np.repeat(start[None], len(which), axis=0)
             minima = self._descend(begin, which)
-            if int(minima.outcome.max()) <= Outcome.EXACT and minima.R.any(axis=1).all():
+            if (
+                int(minima.outcome.max()) <= Outcome.EXACT
+                and minima.R.any(axis=1).all()
+                and not self._poor(minima, which).any()
+            ):
                 return minima, minima, np.zeros(len(which), dtype=bool)
         with np.errstate(all="ignore"):  # here, since threads start with the usual state
             return self._run(start, which, minima)
@@ -130,6 +144,8 @@ class Search:
         if minima is not None:
             minima = stalled_where_flat(minima)
             lost = ~minima.converged | _dead(minima)
+            if self.strategy == "auto":
+                lost |= self._misled(minima, which)
             if self.strategy == "p0" or not lost.any():
                 return minima, minima, np.zeros(len(which), dtype=bool)
             found, every, tied = self._look(start, which[lost])
@@ -141,6 +157,37 @@ class Search:
             return (best, every, tied) if len(which) == 1 else (best, best, np.zeros(0, dtype=bool))
         found, every, tied = self._look(start, which)
         return stalled_where_flat(self._turned_positive(found, which)), every, tied
+
+    def _poor(self, minima: Minima, which: IntArray) -> BoolArray:
+        """Return which minima (t,) explain less than half of the scatter of their data.
+
+        A descent may end there because the start was too far from the data: a rate at which
+        everything is over before the first point, a peak beside them all.
+        """
+        if self.strategy != "auto" or self.problem.loss != "linear":
+            return np.zeros(len(which), dtype=bool)
+        scatter = np.array([self.curves.scatter(int(curve)) for curve in which])
+        poor: BoolArray = minima.chi2 > _UNEXPLAINED * scatter
+        return poor
+
+    def _misled(self, minima: Minima, which: IntArray) -> BoolArray:
+        """Return which poor minima (t,) are not the lowest for certain, by a look elsewhere."""
+        misled = self._poor(minima, which) & minima.converged
+        places = np.flatnonzero(misled)
+        if not places.size:
+            return misled
+        candidates = self._candidates(None, which[places], self._generator())
+        linear = self._linear(candidates)
+        if linear.all():
+            return np.zeros_like(misled)
+        misled[places] = is_lower_elsewhere(
+            self.problem,
+            minima.params[places],
+            candidates[:_SCOUTS],
+            which[places],
+            linear=linear,
+        )
+        return misled
 
     def _turned_positive(self, minima: Minima, which: IntArray) -> Minima:
         """Return minima with parameters positive whose sign does not matter, as of a width.

@@ -30,7 +30,15 @@ from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
 from sklsq.solvers.variable_projection import Projection, minimise_separable, project
 
-__all__ = ["StartSearch", "anneal", "grid", "multistart", "search", "search_each"]
+__all__ = [
+    "StartSearch",
+    "anneal",
+    "grid",
+    "is_lower_elsewhere",
+    "multistart",
+    "search",
+    "search_each",
+]
 
 _SCANNED_ROWS = 1_000
 _BATCH_NUMBERS = 400_000  # entries of the Jacobians held at a time
@@ -44,6 +52,7 @@ _REFINED, _REFINED_OF_MANY = 48, 128
 _PARENTS = 4
 _PATIENCE = 3  # rounds without success
 _SAME_COST = 1e-6
+_CLEARLY_LOWER = 1e-3  # relative difference of costs
 _SAME_PLACE = 1e-3  # of the parameters
 
 
@@ -246,6 +255,42 @@ def search_each(
         starts = starts[rows]
         starts[:, ~rough.linear] = refined.params[rows]
     return _finished(problem, projection.linear, starts, curves, max_iter, tolerances)
+
+
+def is_lower_elsewhere(
+    problem: NonlinearProblem,
+    params: FloatArray,
+    candidates: FloatArray,
+    curves: IntArray,
+    *,
+    linear: BoolArray | None = None,
+) -> BoolArray:
+    """Return for which of C curves a mere candidate has a lower cost than their minimum.
+
+    Parameters
+    ----------
+    problem : NonlinearProblem
+        Its loss is "linear".
+    params : ndarray of shape (C, k)
+        The minima.
+    candidates : ndarray of shape (S, k)
+        Points to look at, at their best linear parameters.
+    curves : ndarray of int of shape (C,)
+        The curves.
+    linear : ndarray of bool of shape (k,), optional
+        Parameters that enter linearly.
+    """
+    _, rough = _scanned(problem, linear)
+    alpha = np.clip(candidates[:, ~rough.linear], *rough.problem.box)
+    with np.errstate(all="ignore"):
+        reached = rough.full.costs(params, curves)
+        if problem.alike:
+            lowest = rough.scan(alpha, curves).min(axis=1)
+        else:
+            each = [_costs(rough.problem, alpha, np.full(len(alpha), curve)) for curve in curves]
+            lowest = np.array([costs.min() for costs in each])
+    lower: BoolArray = lowest < reached * (1.0 - _CLEARLY_LOWER)
+    return lower
 
 
 def grid(lower: FloatArray, upper: FloatArray, n_points: int) -> FloatArray:

@@ -1,7 +1,10 @@
 """Starts that are given, and starts that are found."""
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sklsq import NonlinearLSQ
 from sklsq.estimators._searching import given_start, nothing_free, stalled_where_flat, together
@@ -150,3 +153,44 @@ def test_signs_that_do_not_matter_are_positive_alone_or_in_pairs():
         ).fit(x[:, None], y, sigma=0.1)
         correlation = fit.params_corr_ * np.sign(np.outer(negative.params_, negative.params_))
         np.testing.assert_allclose(negative.params_corr_, correlation, atol=1e-8)
+
+
+class TestPoorMinima:
+    """A start too far from the data ends in a minimum that explains nothing."""
+
+    x = np.linspace(0.0, 10.0, 80)
+
+    def peak(self, centre, seed=0):
+        noise = 0.1 * np.random.default_rng(seed).normal(size=80)
+        return 1.0 + 5.0 * np.exp(-((self.x - centre) ** 2)) + noise
+
+    def test_one_curve(self):
+        far = {"a": 1.0, "b": 5.0, "c": 60.0, "d": 0.5}
+        model = "a + b*exp(-((x - c)/d)**2)"
+        fit = NonlinearLSQ(model, far).fit(self.x[:, None], self.peak(4.0), sigma=0.1)
+        assert fit.p_value_ > 1e-3
+        assert fit.params_[2] == pytest.approx(4.0, abs=0.05)
+
+    @pytest.mark.parametrize("sigma", [0.1, np.full((80, 6), 0.1)], ids=["alike", "each"])
+    def test_some_of_many_curves(self, sigma):
+        centres = [2.0, 8.0, 3.0, 6.0, 5.0, 7.0]
+        Y = np.stack([self.peak(c, seed) for seed, c in enumerate(centres)], axis=1)
+        near = {"a": 1.0, "b": 5.0, "c": 2.0, "d": 0.7}
+        fit = NonlinearLSQ("a + b*exp(-((x - c)/d)**2)", near).fit(self.x[:, None], Y, sigma=sigma)
+        np.testing.assert_allclose(fit.params_[:, 2], centres, atol=0.05)
+        assert (fit.p_value_ > 1e-4).all()
+
+    def test_start_p0_means_nothing_else(self):
+        model = "a + b*exp(-((x - c)/d)**2)"
+        fit = NonlinearLSQ(model, [1.0, 5.0, 9.5, 0.3], start="p0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit.fit(self.x[:, None], self.peak(3.0), sigma=0.1)
+        assert fit.p_value_ < 1e-10
+
+    def test_noise_alone_is_no_reason_to_move(self):
+        y = np.random.default_rng(1).normal(size=80)
+        start = [0.1, 0.0]
+        alone = NonlinearLSQ("a*exp(-b*x)", start, start="p0").fit(self.x[:, None], y)
+        usual = NonlinearLSQ("a*exp(-b*x)", start).fit(self.x[:, None], y)
+        assert usual.chi2_ <= alone.chi2_ * (1.0 + 1e-12)

@@ -76,9 +76,13 @@ def test_known_dimensions_narrow_the_draws(scale):
     assert (np.abs(found[:, 2]) > 0.01).all()
 
 
+# Narrow valleys, or several peaks: a few crude steps do not reach the minimum.
+LONG_WAY = ("Lanczos1", "Lanczos2", "Lanczos3", "Gauss3", "Bennett5", "MGH10")
+
+
 @pytest.mark.parametrize(
     "case",
-    [case for case in PROBLEMS if "Lanczos" not in case.id and case.id != "nist_Gauss3"],
+    [case for case in PROBLEMS if not case.id.endswith(LONG_WAY)],
     ids=str,
 )
 def test_nist_from_no_start_at_all(case):

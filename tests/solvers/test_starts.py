@@ -3,8 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklsq.solvers.starts import anneal, grid, multistart, search, search_each
-from tests.known_answers import records
+from sklsq.solvers.starts import (
+    anneal,
+    grid,
+    is_lower_elsewhere,
+    multistart,
+    search,
+    search_each,
+)
+from tests.known_answers import record, records
 from tests.solvers.curve_models import ONE, linear_of, problem, problem_of
 
 PEAK = "a + b*exp(-((x - c)/d)**2)"
@@ -137,3 +144,18 @@ def test_grid_covers_a_box():
     np.testing.assert_allclose(points.mean(axis=0), [0.5, 15.0])
     assert (points > [0.0, 10.0]).all()
     assert (points < [1.0, 20.0]).all()
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_candidate_of_lower_cost_shows_that_a_minimum_is_not_the_lowest(alike):
+    case = record("nist_BoxBOD")
+    y = np.stack([case.y, 2.0 * case.y])
+    made = replace(problem(case.raw["expr"], case.parameters, case.X, y), alike=alike)
+    lowest = np.array([case.reference["coef"], case.reference["coef"]])
+    lowest[1, 0] *= 2.0
+    aside = np.array([[172.5, 45.9], [345.0, 45.9]])
+    candidates = np.column_stack([np.ones(50), np.geomspace(1e-3, 1e2, 50)])
+    linear = np.array([True, False])
+    for params, expected in ((lowest, False), (aside, True)):
+        found = is_lower_elsewhere(made, params, candidates, np.arange(2), linear=linear)
+        np.testing.assert_array_equal(found, [expected, expected])
