@@ -21,6 +21,7 @@ __all__ = ["Curves", "whitened_curves"]
 
 
 _WORTH_SPLITTING = 4_096  # rows
+_SUMMED = 65_536  # rows
 _TOGETHER = 16_000  # points of many curves linearised at a time
 
 
@@ -38,8 +39,10 @@ class Curves:
         Features.
     Y : ndarray of shape (t, n)
         Measured values, 0 where missing.
-    weight : ndarray of shape (t, n), (1, n) or (1, 1)
-        1/σ, 0 where missing.
+    root : ndarray of shape (t, n), (1, n) or (1, 1)
+        1/σ, 0 where missing; or σ of a single curve.
+    is_sigma : bool
+        Whether it is σ: that of very many rows is inverted block by block, not held twice.
     cholesky : ndarray of shape (n, n), optional
         Lower triangle of the covariance of y, for a single curve.
     priors : ndarray of bool of shape (q,)
@@ -50,7 +53,8 @@ class Curves:
     space: ParameterSpace
     X: FloatArray
     Y: FloatArray
-    weight: FloatArray
+    root: FloatArray
+    is_sigma: bool
     cholesky: FloatArray | None
     priors: BoolArray
 
@@ -58,6 +62,11 @@ class Curves:
     def n_samples(self) -> int:
         """Number n of rows of data."""
         return int(self.X.shape[0])
+
+    @property
+    def weight(self) -> FloatArray:
+        """1/σ, 0 where missing; in the shape of `root`."""
+        return 1.0 / self.root if self.is_sigma else self.root
 
     def problem(self, loss: str, f_scale: float) -> NonlinearProblem:
         """Return the problem that the engine solves."""
@@ -81,7 +90,7 @@ class Curves:
             take=take if splits else None,
             single=self._single() if self._is_simple else None,
             products=self._products if self._is_simple else None,
-            alike=len(self.weight) == 1,
+            alike=len(self.root) == 1,
         )
 
     @property
@@ -99,8 +108,9 @@ class Curves:
         """Return what linearises one curve."""
         space, n = self.space, self.n_samples
         free, at, tried = space.free.tolist(), None, False
-        all_free, per_curve = not space.fixed, len(self.weight) > 1
-        missing = per_curve and not self.weight.all()
+        root, whiten = self.root, np.divide if self.is_sigma else np.multiply
+        all_free, per_curve = not space.fixed, len(root) > 1
+        missing = per_curve and not root.all()
 
         def rows(params: FloatArray, curve: int) -> FloatArray:
             nonlocal at, tried
@@ -113,13 +123,13 @@ class Curves:
                 out[:-1], out[-1] = J[0], residuals[0]
                 return out
             values, *slopes = at(*every.tolist())
-            weight = self.weight[curve if per_curve else 0]
+            of_curve = root[curve if per_curve else 0]
             for row, j in zip(out, free, strict=False):  # the last row is that of the residuals
                 row[:] = slopes[j]
             np.subtract(self.Y[curve], values, out=out[-1])
-            out *= weight
+            whiten(out, of_curve, out=out)
             if missing:
-                out[:, weight == 0.0] = 0.0
+                out[:, of_curve == 0.0] = 0.0
             return out
 
         return rows
@@ -131,11 +141,17 @@ class Curves:
         """
         if self.cholesky is not None or self.priors.any():
             return math.inf
-        weight = self.weight[curve if len(self.weight) > 1 else 0]
-        y = self.Y[curve] * weight
-        if weight.size == 1:
-            return float(y.dot(y) - y.sum() ** 2 / y.size)
-        return float(y.dot(y) - y.dot(weight) ** 2 / (weight.dot(weight) or 1.0))
+        root, whole = self.root[curve if len(self.root) > 1 else 0], self.Y[curve]
+        sums = np.zeros(3)  # of y², wy and w², weighted
+        for first in range(0, len(whole), _SUMMED):
+            rows = slice(first, first + _SUMMED)
+            weight = root if root.size == 1 else root[rows]
+            y, weight = whole[rows], 1.0 / weight if self.is_sigma else weight
+            y = y * weight
+            if weight.size == 1:
+                weight = np.broadcast_to(weight, y.shape)
+            sums += y.dot(y), y.dot(weight), weight.dot(weight)
+        return float(sums[0] - sums[1] ** 2 / (sums[2] or 1.0))
 
     def residuals(self, free: FloatArray, curves: IntArray) -> FloatArray:
         """Return whitened residuals (B, n + q), those of priors last."""
@@ -166,14 +182,14 @@ class Curves:
             residuals, J = self.linearise(params, curves)
             gram_matrices(np.concatenate((J, residuals[:, None]), axis=1), products)
             return products
-        single = len(self.weight) == 1
+        single, every_weight = len(self.root) == 1, self.weight
         n_together = max(_TOGETHER // n, 1)
         buffer = np.empty((n_together, len(free) + 1, n))
         for first in range(0, len(params), n_together):
             part = slice(first, min(first + n_together, len(params)))
             rows, which = buffer[: part.stop - first], curves[part]
             values, *slopes = at(*every[part].T[:, :, None])
-            weight = self.weight if single else self.weight[which]
+            weight = every_weight if single else every_weight[which]
             for i, j in enumerate(free):
                 np.multiply(slopes[j], weight, out=rows[:, i])
             np.subtract(self.Y[which], values, out=rows[:, -1])
@@ -197,15 +213,21 @@ class Curves:
                 return np.full(rows.shape, np.nan)
             white = solve_triangular(self.cholesky, flat.T, lower=True).T
             return cast(FloatArray, white.reshape(rows.shape))
-        weight = self.weight[curves] if len(self.weight) > 1 else self.weight
+        several = len(self.root) > 1
+        weight = self.root[curves] if several else self.root
         if rows.ndim == 3:
             weight = weight[:, None]
-        white = np.multiply(rows, weight, out=rows)
-        if len(self.weight) > 1 and not weight.all():
+        white = (np.divide if self.is_sigma else np.multiply)(rows, weight, out=rows)
+        if several and not weight.all():
             white[np.broadcast_to(weight == 0.0, white.shape)] = 0.0
         return white
 
+    def _weight_of(self, data: slice) -> FloatArray:
+        root = self.root[:, data]
+        return 1.0 / root if self.is_sigma else root
+
     def part(self, rows: slice) -> Curves:
+        """Return the curves restricted to some rows, those of priors after the data."""
         n, q = self.n_samples, len(self.priors)
         chosen = range(n + int(self.priors.sum()))[rows]
         data = slice(chosen.start, min(chosen.stop, n), chosen.step)
@@ -217,7 +239,8 @@ class Curves:
             self,
             X=self.X[data],
             Y=self.Y[:, data],
-            weight=self.weight if self.weight.shape[1] == 1 else self.weight[:, data],
+            root=self.root if self.root.shape[1] == 1 else self._weight_of(data),
+            is_sigma=False,
             priors=kept,
         )
 
@@ -248,7 +271,11 @@ def whitened_curves(
         X, Y, noise = X[kept], Y[kept], noise.select(kept)
         missing = None if missing is None else missing[kept]
     n, t = Y.shape
-    root: Any = 1.0 if noise.cholesky is not None else noise.root_weight()
+    is_sigma = missing is None and _keeps_sigma(noise, n, t)
+    if is_sigma:
+        root: Any = noise.values
+    else:
+        root = 1.0 if noise.cholesky is not None else noise.root_weight()
     weight = np.reshape(root, (1, 1)) if np.ndim(root) == 0 else np.atleast_2d(np.transpose(root))
     if missing is not None:
         weight = np.where(missing.T, 0.0, weight)
@@ -257,4 +284,16 @@ def whitened_curves(
     )
     priors = np.ones(len(space.priors), dtype=bool)
     targets = np.ascontiguousarray(Y.T)
-    return Curves(model, space, X, targets, weight, noise.cholesky, priors), counts
+    made = Curves(model, space, X, targets, weight, is_sigma, noise.cholesky, priors)
+    return made, counts
+
+
+def _keeps_sigma(noise: Noise, n_samples: int, n_curves: int) -> bool:
+    """Whether σ is an array of one curve, too long to be held as 1/σ as well."""
+    return (
+        n_samples > _WORTH_SPLITTING
+        and n_curves == 1
+        and noise.values_are == "sigma"
+        and noise.cholesky is None
+        and isinstance(noise.values, np.ndarray)
+    )

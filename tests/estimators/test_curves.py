@@ -6,7 +6,7 @@ import pytest
 from sklsq.estimators._curves import Curves, whitened_curves
 from sklsq.estimators._parameter_space import parameter_space
 from sklsq.models import formula_model
-from sklsq.noise import check_noise
+from sklsq.noise import Noise, check_noise
 
 MODEL = formula_model("a*exp(-b*x) + c", 1)
 X = np.linspace(0.0, 3.0, 12)[:, None]
@@ -20,7 +20,9 @@ def curves(weight=None, cholesky=None, **given):
     )
     Y = np.random.default_rng(0).normal(size=(2, 12))
     weight = np.ones((1, 1)) if weight is None else weight
-    return Curves(MODEL, space, X, Y, weight, cholesky, np.ones(len(space.priors), dtype=bool))
+    return Curves(
+        MODEL, space, X, Y, weight, False, cholesky, np.ones(len(space.priors), dtype=bool)
+    )
 
 
 def test_residuals():
@@ -119,3 +121,31 @@ def test_missing_points_and_zero_weights_are_not_counted():
     )
     np.testing.assert_array_equal(counts, [12, 12])
     np.testing.assert_array_equal(common.weight, [[2.0]])
+
+
+def test_sigma_of_very_many_rows_is_inverted_block_by_block():
+    n = 20_000
+    rng = np.random.default_rng(5)
+    x, sigma = np.linspace(0.0, 3.0, n)[:, None], rng.uniform(0.1, 0.3, n)
+    y = (2.0 * np.exp(-x[:, 0]) + 0.5 + sigma * rng.normal(size=n))[:, None]
+    space = parameter_space(MODEL.parameter_names, bounds=None, fixed=None, tied=None, priors=None)
+    kept, _ = whitened_curves(MODEL, space, x, y, Noise(True, sigma), None)
+    plain, _ = whitened_curves(MODEL, space, x, y, Noise(True, 1 / sigma**2, "weight"), None)
+    assert kept.is_sigma
+    assert not plain.is_sigma
+    assert np.shares_memory(kept.root, sigma)
+    assert not kept.part(slice(0, n, 7)).is_sigma
+    where = np.array([0])
+    for some, other in ((kept, plain), (kept.part(slice(5, 900)), plain.part(slice(5, 900)))):
+        for found, expected in zip(
+            some.linearise(PARAMS[:1], where), other.linearise(PARAMS[:1], where), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-13)
+        rows = some.problem("linear", 1.0).rows(PARAMS[0], 0)
+        np.testing.assert_allclose(
+            rows, other.problem("linear", 1.0).rows(PARAMS[0], 0), rtol=1e-13
+        )
+        assert some.scatter(0) == pytest.approx(other.scatter(0), rel=1e-12)
+        mean = np.average(some.Y[0], weights=other.weight[0] ** 2)
+        expected = np.sum((some.Y[0] - mean) ** 2 * other.weight[0] ** 2)
+        assert some.scatter(0) == pytest.approx(expected, rel=1e-10)
