@@ -29,6 +29,9 @@ class FitData(NamedTuple):
     single: bool  # whether y was one-dimensional
 
 
+_SUMMED = 8_192  # numbers
+
+
 def is_plain(array: Any, ndim: int) -> bool:
     """Tell whether `array` is a float64 ndarray that needs no conversion."""
     return type(array) is np.ndarray and array.dtype == np.float64 and array.ndim == ndim
@@ -45,9 +48,10 @@ def _all_finite(values: FloatArray) -> bool:
     """Tell whether all values are finite; their sum of squares settles it, but for overflow."""
     if values.flags.c_contiguous:
         flat = values.ravel()
-        with np.errstate(over="ignore"):
-            square = flat.dot(flat)
-        if math.isfinite(square):
+        with np.errstate(over="ignore"):  # in parts for which BLAS does not start threads
+            parts = (flat[i : i + _SUMMED] for i in range(0, len(flat), _SUMMED))
+            squares = [part.dot(part) for part in parts]
+        if math.isfinite(math.fsum(squares) if len(squares) > 1 else squares[0]):
             return True
     return bool(np.isfinite(values).all())
 

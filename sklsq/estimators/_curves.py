@@ -222,12 +222,11 @@ class Curves:
             white[np.broadcast_to(weight == 0.0, white.shape)] = 0.0
         return white
 
-    def _weight_of(self, data: slice) -> FloatArray:
-        root = self.root[:, data]
-        return 1.0 / root if self.is_sigma else root
-
     def part(self, rows: slice) -> Curves:
-        """Return the curves restricted to some rows, those of priors after the data."""
+        """Return the curves restricted to some rows, those of priors after the data.
+
+        Rows next to each other are looked at, others are copied, for they are used many times.
+        """
         n, q = self.n_samples, len(self.priors)
         chosen = range(n + int(self.priors.sum()))[rows]
         data = slice(chosen.start, min(chosen.stop, n), chosen.step)
@@ -235,12 +234,14 @@ class Curves:
         positions = np.flatnonzero(self.priors)
         if positions.size:
             kept[positions[[i - n for i in chosen if i >= n]]] = True
+        root = self.root if self.root.shape[1] == 1 else self.root[:, data]
+        apart = chosen.step > 1
         return replace(
             self,
             X=self.X[data],
-            Y=self.Y[:, data],
-            root=self.root if self.root.shape[1] == 1 else self._weight_of(data),
-            is_sigma=False,
+            Y=np.ascontiguousarray(self.Y[:, data]) if apart else self.Y[:, data],
+            root=1.0 / root if apart and self.is_sigma else root,
+            is_sigma=self.is_sigma and not apart,
             priors=kept,
         )
 

@@ -158,10 +158,8 @@ def _products(
     return rows, cost, chi2, products_of(rows)[0]
 
 
-def _blocks(problem: NonlinearProblem) -> Iterator[NonlinearProblem]:
-    assert problem.take is not None
-    for first in range(0, problem.n_rows, _BLOCK_ROWS):
-        yield problem.take(slice(first, min(first + _BLOCK_ROWS, problem.n_rows)))
+def _blocks(problem: NonlinearProblem) -> list[NonlinearProblem]:
+    return problem.blocks(_BLOCK_ROWS)
 
 
 def triangle_of(rows: FloatArray) -> tuple[FloatArray, FloatArray]:

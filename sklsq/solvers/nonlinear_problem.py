@@ -127,6 +127,21 @@ class NonlinearProblem:
         lower = np.full(k, -np.inf) if self.lower is None else self.lower
         return lower, np.full(k, np.inf) if self.upper is None else self.upper
 
+    def blocks(self, n_rows: int) -> list[NonlinearProblem]:
+        """Return the problem in blocks of rows, the same ones each time."""
+        found: dict[int, list[NonlinearProblem]] = self._blocks
+        if n_rows not in found:
+            assert self.take is not None
+            firsts = range(0, self.n_rows, n_rows)
+            found[n_rows] = [
+                self.take(slice(first, min(first + n_rows, self.n_rows))) for first in firsts
+            ]
+        return found[n_rows]
+
+    @cached_property
+    def _blocks(self) -> dict[int, list[NonlinearProblem]]:
+        return {}
+
     def rows(self, params: FloatArray, curve: int) -> FloatArray:
         """Return rows (k + 1, n) of one point (k,): J, and the residuals below."""
         if self.single is not None:

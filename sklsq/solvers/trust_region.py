@@ -27,7 +27,7 @@ import math
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
 from sklsq._typing import BoolArray, FloatArray
 
@@ -133,9 +133,8 @@ def quadratic_of_gram(gram: FloatArray, gradient: FloatArray, D: FloatArray) -> 
     factor, failed = dpotrf(A)
     if failed:
         return None
-    inverse, _ = dpotri(factor)
-    k = len(D)
-    if not sum(inverse.ravel(order="K")[:: k + 1].tolist()) * k < _CERTAIN:
+    root = dtrtri(factor)[0].ravel(order="K")  # dpotri would start threads, which then wait
+    if not float(root.dot(root)) * len(D) < _CERTAIN:
         return None
     b = gradient / D
     return _Factored(A, b, dpotrs(factor, b)[0], D)
