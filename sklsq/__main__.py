@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from sklsq import datasets
 from sklsq.basis import Polynomial
 from sklsq.datasets import Dataset
 from sklsq.display import FitDisplay
+from sklsq.display.canvas import require_matplotlib
 from sklsq.estimators.design_matrix import DesignMatrixRegressor
 from sklsq.estimators.weighted_linear import WeightedLinearFit
 from sklsq.inference.summary import format_value
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0 if all went well, 1 if the picture asked for could not be written. Wrong arguments leave
+        0 if all went well, 1 if a picture asked for could not be written. Wrong arguments leave
         with 2, as `argparse` does.
     """
     parser = _parser()
@@ -78,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # terminals without a plus-minus sign exist
+    if options.plots is not None:
+        return _gallery(Path(options.plots))
     return _demo(STORIES[options.data], options.plot, draw=not options.no_plot)
 
 
@@ -105,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"write the picture there, as png, pdf or svg (default: {_PICTURE})",
     )
     picture.add_argument("--no-plot", action="store_true", help="draw no picture")
+    picture.add_argument(
+        "--plots",
+        metavar="DIR",
+        help="write a gallery there instead: pictures of every kind of fit, and a page of them",
+    )
     return parser
 
 
@@ -113,6 +122,20 @@ def _version() -> str:
         return version("sklsq")
     except PackageNotFoundError:
         return "(source tree, not installed)"
+
+
+def _gallery(directory: Path) -> int:
+    """Write the gallery, and name its files; return the status of the process."""
+    from sklsq.gallery import write_gallery  # imports every estimator
+
+    try:
+        require_matplotlib("The gallery")
+        for file in write_gallery(directory):
+            print(file, flush=True)
+    except (ImportError, OSError) as error:
+        print(f"No gallery: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _demo(story: Story, file: str | None, *, draw: bool) -> int:

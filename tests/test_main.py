@@ -8,6 +8,7 @@ import pytest
 
 from sklsq import WeightedLinearFit
 from sklsq.__main__ import STORIES, main
+from sklsq.gallery import PICTURES, write_gallery
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -96,6 +97,40 @@ def test_picture_that_cannot_be_written(file, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_gallery_is_written_into_a_new_directory(tmp_path, capsys, monkeypatch):
+    few = PICTURES[3:5]
+    monkeypatch.setattr(write_gallery, "__defaults__", (few,))
+    directory = tmp_path / "new" / "gallery"
+    assert main(["demo", "--plots", str(directory)]) == 0
+    files = [directory / picture.file for picture in few] + [directory / "index.html"]
+    assert capsys.readouterr().out.splitlines() == [str(file) for file in files]
+    assert sorted(directory.iterdir()) == sorted(files)
+    assert files[0].read_bytes().startswith(PNG)
+
+
+def test_gallery_where_a_file_is(tmp_path, capsys):
+    file = tmp_path / "taken"
+    file.write_text("mine", encoding="utf-8")
+    assert main(["demo", "--plots", str(file)]) == 1
+    captured = capsys.readouterr()
+    assert f"must be a directory, or not exist. Got {file}, which is a file" in captured.err
+    assert captured.out == ""
+    assert file.read_text("utf-8") == "mine"
+
+
+def test_gallery_below_a_file(tmp_path, capsys):
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    assert main(["demo", "--plots", str(tmp_path / "taken" / "gallery")]) == 1
+    assert "No gallery: " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_no_matplotlib")
+def test_gallery_without_matplotlib(tmp_path, capsys):
+    assert main(["demo", "--plots", str(tmp_path / "gallery")]) == 1
+    assert "pip install sklsq[plot]" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.usefixtures("_no_matplotlib")
 def test_demo_without_matplotlib(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -124,7 +159,13 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["demo", "--data", "moon"], ["fit"], ["demo", "--no-plot", "--plot", "a.png"]]
+    "arguments",
+    [
+        ["demo", "--data", "moon"],
+        ["fit"],
+        ["demo", "--no-plot", "--plot", "a.png"],
+        ["demo", "--plots", "a", "--plot", "a.png"],
+    ],
 )
 def test_wrong_arguments(arguments, capsys):
     with pytest.raises(SystemExit, match=r"^2$"):

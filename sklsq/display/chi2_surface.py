@@ -31,7 +31,13 @@ def surface_of(
     n_points: int,
 ) -> dict[str, Any]:
     """Return contours, profiles, the rise of each level, and the unit of all rises."""
-    fit, chosen = profile.fit, _chosen(profile, params)
+    fit = profile.fit
+    if fit.exact:
+        raise ValueError(
+            "`sigma` must be given where the fit goes through all points: scaled by their scatter, "
+            "errors are zero. Got none, or relative ones."
+        )
+    chosen = _chosen(profile, params)
     rises = {level: fit.quantile(level) ** 2 for level in levels}
     largest = np.sqrt(_BEYOND * max(rises.values()))
     profiles = {}

@@ -19,7 +19,7 @@ from sklsq.display.chi2_surface import (
 from sklsq.display.ticks import number_sparsely, scale_of
 from sklsq.inference.contours import Chi2Contour
 from sklsq.inference.profile import ProfiledChi2, about_lowest
-from sklsq.inference.refitting import check_level, fit_to
+from sklsq.inference.refitting import check_levels, fit_to
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,12 +147,11 @@ class ContourDisplay:
             no standard error, or χ² cannot be followed; see `chi2_contour`.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        for level in levels:
-            check_level(level, "levels")
+        levels = check_levels(levels)
         fit = fit_to(estimator, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy)
 
         def compute(profile: ProfiledChi2) -> dict[str, Any]:
-            return surface_of(profile, params, tuple(levels), joint, n_points)
+            return surface_of(profile, params, levels, joint, n_points)
 
         display = cls(**about_lowest(fit, compute))
         return display.plot(fig, ax=ax, legend=legend)

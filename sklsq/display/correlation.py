@@ -9,7 +9,7 @@ import pandas as pd
 
 from sklsq._typing import FloatArray
 from sklsq.display.canvas import INK, literal, require_matplotlib
-from sklsq.display.prediction import summary_of
+from sklsq.inference.fitted_values import summary_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

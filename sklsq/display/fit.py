@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from sklsq._typing import FloatArray
+from sklsq._typing import BoolArray, FloatArray
 from sklsq.display.canvas import (
     BLUE,
     INK,
@@ -32,7 +32,7 @@ from sklsq.display.points import (
     scale_and_dof,
     sigma_of,
 )
-from sklsq.display.prediction import column_of, summary_of
+from sklsq.inference.fitted_values import column_of, summary_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,8 @@ __all__ = ["FitDisplay"]
 _LEVELS = (0.6827, 0.9545)
 _BAND_OPACITY = (0.32, 0.16)
 _PULLS_SHOWN = 2.6  # at least, in either direction
+_REJECTED_SHOWN = 8.0  # at most, of rejected points; farther ones are arrowheads at the edge
+_HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": INK}
 
 
 class FitDisplay:
@@ -79,8 +81,10 @@ class FitDisplay:
         The curve.
     errorbar_ : matplotlib ErrorbarContainer
         The points.
+    rejected_ : matplotlib ErrorbarContainer or None
+        The points that the fit rejected, hollow.
     residual_line_ : matplotlib Line2D or None
-        The points of the lower panel.
+        The points of the lower panel, without those rejected.
     bands_ : list of matplotlib artists
         Confidence bands, in the order of the levels.
     legend_ : matplotlib Legend or None
@@ -150,7 +154,8 @@ class FitDisplay:
         ----------
         estimator : fitted estimator
             Of sklsq, or any scikit-learn regressor, also in a pipeline or a search; bands are drawn
-            if its `predict` has `return_std`. The curve stays within the range of `X`.
+            if its `predict` has `return_std`. The curve stays within the range of `X`. Points that
+            it rejected (`inlier_mask_`) are hollow, if `X` has as many rows as it was fitted to.
         X : array_like of shape (n, p)
             Features.
         y : array_like of shape (n,) or (n, t)
@@ -281,9 +286,10 @@ class FitDisplay:
         -------
         frame : DataFrame
             ``x`` (the feature, or the fitted value if there are several); ``y`` and its standard
-            deviation ``sigma``, as given or implied by the scatter, ``sqrt(reduced_chi2)``;
-            ``sigma_x`` if given; ``fitted`` and ``fitted_std``; ``residual`` (y - fitted) and
-            ``pull``, the residual over its σ. What is not known is NaN.
+            deviation ``sigma``, as given or as implied by the scatter: ``sqrt(reduced_chi2)`` or,
+            of a fit to the logarithms, that times the fitted value; ``sigma_x`` if given;
+            ``fitted`` and ``fitted_std``; ``residual`` (y - fitted) and ``pull``, the residual over
+            its σ; ``rejected``, if the estimator rejects points. What is not known is NaN.
         """
         return self.points.copy()
 
@@ -360,19 +366,32 @@ class FitDisplay:
         return self
 
     def _draw_data(self) -> None:
-        xerr, yerr = self._bars()
         sigma = r"measured $\pm$ $\sigma$" if self.sigma_given else "measured"
-        fitted = "" if self.by_feature or xerr is None else r", fitted $\pm$ its error"
-        self.errorbar_ = self.ax_.errorbar(
-            self.points["x"],
-            self.points["y"],
+        fitted = r", fitted $\pm$ its error"
+        across = not self.by_feature and self._bars()[0] is not None
+        rejected = self._rejected()
+        self.errorbar_ = self._draw_some(~rejected, sigma + fitted if across else sigma)
+        self.rejected_ = None
+        if rejected.any():
+            self.rejected_ = self._draw_some(rejected, "rejected", **_HOLLOW)
+
+    def _draw_some(self, rows: BoolArray, label: str, **look: Any) -> Any:
+        xerr, yerr = (None if bars is None else bars[rows] for bars in self._bars())
+        return self.ax_.errorbar(
+            self.points["x"][rows],
+            self.points["y"][rows],
             yerr=yerr,
             xerr=xerr,
             fmt="o",
             color=INK,
-            label=sigma + fitted,
-            **marks(len(self.points)),
+            label=label,
+            **{**marks(len(self.points)), **look},
         )
+
+    def _rejected(self) -> BoolArray:
+        """Return which points the fit left out, a mask (n,)."""
+        none = np.zeros(len(self.points), dtype=bool)
+        return self.points["rejected"].to_numpy() if "rejected" in self.points else none
 
     def _bars(self) -> tuple[FloatArray | None, FloatArray | None]:
         """Return the half-lengths of the bars in x and in y; None where there are none."""
@@ -413,24 +432,38 @@ class FitDisplay:
         """Draw the lower panel: pulls, or residuals in the units of y where no error is known."""
         from matplotlib.ticker import MaxNLocator
 
-        points = self.points
+        points, rejected = self.points, self._rejected()
         known = bool(points["pull"].notna().any())
         values = points["pull" if known else "residual"].to_numpy()
-        largest = np.nanmax(np.abs(values), initial=_PULLS_SHOWN if known else 0.0)
+        largest = np.nanmax(np.abs(values[~rejected]), initial=_PULLS_SHOWN if known else 0.0)
         if known:
             ax.axhspan(-2.0, 2.0, color=SHADE, alpha=0.14, linewidth=0.0)
             ax.axhspan(-1.0, 1.0, color=SHADE, alpha=0.20, linewidth=0.0)
             ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+            farthest = np.nanmax(np.abs(values[rejected]), initial=0.0)
+            largest = max(largest, min(farthest, _REJECTED_SHOWN))
         ax.axhline(0.0, color=BLUE, linewidth=1.2)
         look = marks(len(points))
-        (line,) = ax.plot(points["x"], values, "o", color=INK, markersize=look["markersize"])
+        x, size = points["x"].to_numpy(), look["markersize"]
+        (line,) = ax.plot(x[~rejected], values[~rejected], "o", color=INK, markersize=size)
         line.set_rasterized(look.get("rasterized", False))
+        beyond = {"o": np.abs(values) <= largest, "^": values > largest, "v": values < -largest}
+        for mark, where in beyond.items() if rejected.any() else ():
+            rows = rejected & where
+            shown = np.clip(values[rows], -largest, largest)
+            ax.plot(x[rows], shown, mark, color=INK, markersize=size, **_HOLLOW)
         if largest > 0.0:
             ax.set_ylim(-1.15 * largest, 1.15 * largest)
-        divisor = (r" / $\sigma$" if self.sigma_given else r" / $s$") if known else ""
-        ax.set_ylabel(f"residual{divisor}")
+        ax.set_ylabel(f"residual{self._divisor() if known else ''}")
         ax.figure.align_ylabels([self.ax_, ax])
         return line
+
+    def _divisor(self) -> str:
+        """Say over what a pull is the residual: σ, or the scatter, alike in all points or not."""
+        if self.sigma_given:
+            return r" / $\sigma$"
+        sigma = self.points["sigma"]
+        return r" / $s$" if np.allclose(sigma, sigma.iloc[0], equal_nan=True) else r" / $s_i$"
 
 
 def _finite(values: pd.Series) -> FloatArray:

@@ -20,7 +20,16 @@ import numpy as np
 import pandas as pd
 
 from sklsq._typing import FloatArray
-from sklsq.display.prediction import column_of, like, predict, slopes, summary_of
+from sklsq.inference.fitted_values import (
+    column_of,
+    fitted_slopes,
+    fitted_with_std,
+    last_step,
+    named_like,
+    summary_of,
+)
+from sklsq.inference.residuals import used_rows
+from sklsq.inference.row_errors import errors_of_rows
 from sklsq.inference.summary import FitSummary, format_value
 
 __all__ = [
@@ -63,20 +72,24 @@ def fitted_points(estimator: Any, X: Any, y: Any, errors: PointErrors, target: i
     """Return the points of a fit; `x` is the feature or, if there are several, the fitted value."""
     features: FloatArray = np.asarray(X, dtype=np.float64)
     single = features.shape[1] == 1
-    given = errors.sigma is not None
-    scale, _ = scale_and_dof(summary_of(estimator), given, target)
-    fitted, fitted_std = predict(estimator, X, target)
-    frame = points_of(
-        features[:, 0] if single else fitted,
-        column_of(y, target),
-        fitted,
-        fitted_std,
-        scale * (sigma_of(errors.sigma, y, target) if given else np.ones_like(fitted)),
-    )
+    summary = summary_of(estimator)
+    scale, _ = scale_and_dof(summary, errors.sigma is not None, target)
+    fitted, fitted_std = fitted_with_std(estimator, X, target)
+    if errors.sigma is not None:
+        sigma = scale * sigma_of(errors.sigma, y, target)
+    elif summary is None or errors.sigma_x is not None:
+        sigma = np.full_like(fitted, scale)
+    else:  # as the fit implies them: unlike each other if it was made to a transform of y
+        sigma = errors_of_rows(estimator, X, y, target=target).sigma
+    x = features[:, 0] if single else fitted
+    frame = points_of(x, column_of(y, target), fitted, fitted_std, sigma)
+    mask = getattr(last_step(estimator), "inlier_mask_", None)
+    if mask is not None and np.shape(mask) == fitted.shape:
+        frame["rejected"] = ~used_rows(estimator, len(fitted))
     if errors.sigma_x is None:
         return frame
     sigma_x = scale * _feature_sigma(errors.sigma_x, features.shape)
-    across = slopes(estimator, X, target) * sigma_x
+    across = fitted_slopes(estimator, X, target) * sigma_x
     correlation = 0.0 if errors.corr_xy is None else np.asarray(errors.corr_xy, dtype=np.float64)
     variance = frame["sigma"] ** 2 + (across**2).sum(axis=1)
     if single:
@@ -163,7 +176,7 @@ def curve_over(estimator: Any, X: Any, target: int) -> pd.DataFrame:
     """Return the curve over a single feature, on a grid that stays within its range."""
     x = np.asarray(X, dtype=np.float64)[:, 0]
     grid = np.linspace(x.min(), x.max(), _GRID)
-    fitted, std = predict(estimator, like(X, grid[:, None]), target)
+    fitted, std = fitted_with_std(estimator, named_like(X, grid[:, None]), target)
     return pd.DataFrame({"x": grid, "fitted": fitted, "fitted_std": std})
 
 

@@ -223,12 +223,23 @@ class ResidualsDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         measured, fitted = column_of(y_true, 0), column_of(y_pred, 0)
-        scatter = float(np.sqrt(np.nanmean((measured - fitted) ** 2))) or 1.0
+        places = np.full_like(measured, np.nan) if x is None else column_of(x, 0)
+        if not len(measured) == len(fitted) == len(places):
+            raise ValueError(
+                "`y_true`, `y_pred` and `x` must have the same length. Got "
+                f"{len(measured)}, {len(fitted)} and {len(places)}."
+            )
+        apart = (measured - fitted)[np.isfinite(measured - fitted)]
+        if not apart.size:
+            raise ValueError(
+                "`y_true` and `y_pred` must both be finite in some rows. Got no such row."
+            )
+        scatter = float(np.sqrt(np.mean(apart**2))) or 1.0
         residuals = residuals_of(
             measured, fitted, sigma=scatter if sigma is None else sigma, fitted_std=y_std
         )
         points = residuals.frame(row_labels(y_true))
-        points.insert(0, "x", np.nan if x is None else column_of(x, 0))
+        points.insert(0, "x", places)
         display = cls(
             points=points,
             sigma_given=sigma is not None,
@@ -381,6 +392,8 @@ class ResidualsDisplay:
 
     def _draw_histogram(self, ax: Axes) -> None:
         """Draw how many standardised residuals fall where, and how many of the normal would."""
+        from matplotlib.ticker import MaxNLocator
+
         values = self._standardized()
         n = len(values)
         width = 2.7 / max(n, 8) ** (1.0 / 3.0)  # Scott-like, for unit variance
@@ -400,6 +413,7 @@ class ResidualsDisplay:
         _above(ax, "normal", "right")
         ax.set_xlabel("standardised residual")
         ax.set_ylabel("points")
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
 
     def _draw_quantiles(self, ax: Axes) -> None:
         """Draw ordered standardised residuals over normal quantiles, with a simultaneous band."""

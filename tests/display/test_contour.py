@@ -231,3 +231,9 @@ def test_too_many_parameters_and_parameters_without_an_error():
     tied_to_fixed = NonlinearLSQ(case.formula, fixed={"p1": 0.5}, tied={"p2": "20*p1"})
     with pytest.raises(ValueError, match=r"with a standard error\. Got 'p2'"):
         ContourDisplay.from_estimator(tied_to_fixed, case.X, case.y)
+
+
+def test_an_exact_fit_without_errors_has_no_surface():
+    x = np.arange(6.0)[:, None]
+    with pytest.raises(ValueError, match="`sigma` must be given where the fit goes through all"):
+        ContourDisplay.from_estimator(WeightedLinearFit(), x, 1.0 + 2.0 * x[:, 0])

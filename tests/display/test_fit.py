@@ -12,7 +12,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklsq import DesignMatrixRegressor, RankWarning, WeightedLinearFit, datasets
+from sklsq import (
+    DesignMatrixRegressor,
+    RankWarning,
+    SigmaClippedRegressor,
+    WeightedLinearFit,
+    datasets,
+)
 from sklsq.basis import Polynomial
 from sklsq.display import FitDisplay
 
@@ -208,6 +214,43 @@ def test_estimator_without_errors():
     assert shown.frame()[["sigma", "fitted_std", "pull"]].isna().all(axis=None)
     assert shown.residual_ax_.get_ylabel() == "residual"
     np.testing.assert_array_equal(shown.residual_line_.get_ydata(), shown.frame()["residual"])
+
+
+def test_rejected_points_are_hollow():
+    """Inside the lower panel where they fit, as arrowheads at its edge where not."""
+    x = np.arange(12.0)[:, None]
+    y = 2.0 * x[:, 0] + 0.1 * np.cos(9.0 * x[:, 0])
+    y[[3, 5, 8]] += [-20.0, 0.6, 20.0]
+    clipped = SigmaClippedRegressor(WeightedLinearFit(), max_share=0.3).fit(x, y, sigma=0.1)
+    shown = FitDisplay.from_estimator(clipped, x, y, sigma=0.1)
+    assert np.flatnonzero(shown.frame()["rejected"]).tolist() == [3, 5, 8]
+    hollow = shown.rejected_.lines[0]
+    assert hollow.get_xdata().tolist() == [3.0, 5.0, 8.0]
+    assert hollow.get_markerfacecolor() == "white"
+    assert shown.errorbar_.lines[0].get_xdata().tolist() == [0, 1, 2, 4, 6, 7, 9, 10, 11]
+    assert shown.rejected_.has_yerr
+    pull = shown.frame()["pull"]
+    np.testing.assert_array_equal(shown.residual_line_.get_ydata(), pull[clipped.inlier_mask_])
+    below = {line.get_marker(): line for line in shown.residual_ax_.lines if line.get_marker()}
+    assert {mark: below[mark].get_xdata().tolist() for mark in "ov^"} == {
+        "o": [5.0],
+        "v": [3.0],
+        "^": [8.0],
+    }
+    bottom, top = shown.residual_ax_.get_ylim()
+    assert bottom < below["v"].get_ydata()[0] < below["o"].get_ydata()[0] == pull[5]
+    assert below["^"].get_ydata()[0] < top < 10.0
+    assert "rejected" in [text.get_text() for text in shown.legend_.get_texts()]
+
+
+def test_other_data_than_those_of_the_fit_are_not_hollow():
+    x = np.arange(12.0)[:, None]
+    y = 2.0 * x[:, 0] + 0.1 * np.cos(9.0 * x[:, 0])
+    y[3] = 20.0
+    clipped = SigmaClippedRegressor(WeightedLinearFit()).fit(x, y, sigma=0.1)
+    shown = FitDisplay.from_estimator(clipped, x[:6], y[:6], sigma=0.1)
+    assert "rejected" not in shown.frame()
+    assert shown.rejected_ is None
 
 
 def test_from_predictions_draws_the_same(parabola):

@@ -102,6 +102,13 @@ def test_far_points_are_counted_not_dropped():
     assert "2 beyond the ends" in shown.axes_["histogram"].get_title(loc="left")
 
 
+def test_counts_are_numbered_by_integers():
+    pull = np.random.default_rng(0).normal(size=80)
+    shown = ResidualsDisplay.from_predictions(pull, np.zeros(80), sigma=1.0)
+    ticks = shown.axes_["histogram"].get_yticks()
+    np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
 def test_no_sigma_no_leverage():
     data = datasets.load_sea_level()
     pipeline = make_pipeline(StandardScaler(), LinearRegression()).fit(data.X, data.y_values)
@@ -168,3 +175,12 @@ def test_matplotlib_is_asked_for_late(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install sklsq\[plot\]"):
         ResidualsDisplay.from_predictions([1.0], [1.0])
+
+
+def test_data_that_do_not_go_together():
+    with pytest.raises(ValueError, match=r"must have the same length. Got 3, 2 and 3"):
+        ResidualsDisplay.from_predictions([1.0, 2.0, 3.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"must have the same length. Got 2, 2 and 1"):
+        ResidualsDisplay.from_predictions([1.0, 2.0], [1.0, 2.0], x=[1.0])
+    with pytest.raises(ValueError, match="must both be finite in some rows"):
+        ResidualsDisplay.from_predictions([np.nan], [1.0])

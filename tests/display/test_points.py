@@ -1,0 +1,64 @@
+"""Errors of the points in a picture, where they follow from the scatter about the fit."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from sklsq import (
+    LinearizedRegressor,
+    OrthogonalRegression,
+    SigmaClippedRegressor,
+    WeightedLinearFit,
+)
+from sklsq.display import FitDisplay
+
+mpl.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def test_scatter_of_a_transform_is_carried_back():
+    """Equal errors of log y are errors of y in proportion to y."""
+    x = np.linspace(0.0, 3.0, 30)[:, None]
+    y = 5.0 * np.exp(-x[:, 0] + 0.05 * np.random.default_rng(0).normal(size=30))
+    fit = LinearizedRegressor(WeightedLinearFit()).fit(x, y)
+    shown = FitDisplay.from_estimator(fit, x, y)
+    frame = shown.frame()
+    np.testing.assert_allclose(frame["sigma"], np.sqrt(fit.reduced_chi2_) * frame["fitted"])
+    pull = np.log(y / fit.predict(x)) / np.sqrt(fit.reduced_chi2_)
+    # Of first order in a scatter of 5 %, of which three times as much occurs.
+    np.testing.assert_allclose(frame["pull"], pull, rtol=0.1)
+    assert shown.residual_ax_.get_ylabel() == "residual / $s_i$"
+
+
+def test_points_rejected_inside_a_transform_are_hollow():
+    x = np.linspace(0.0, 3.0, 30)[:, None]
+    y = 5.0 * np.exp(-x[:, 0] + 0.05 * np.random.default_rng(0).normal(size=30))
+    y[[4, 20]] *= [2.0, 0.5]
+    fit = LinearizedRegressor(SigmaClippedRegressor(WeightedLinearFit())).fit(x, y)
+    frame = FitDisplay.from_estimator(fit, x, y).frame()
+    assert np.flatnonzero(frame["rejected"]).tolist() == [4, 20]
+
+
+def test_scatter_of_perpendicular_distances_is_carried_to_y():
+    """A line of slope 10: residuals in y are ten times the distances from it."""
+    rng = np.random.default_rng(0)
+    x = np.arange(30.0)
+    y = 10.0 * x + rng.normal(size=30)
+    X = x[:, None] + 0.5 * rng.normal(size=(30, 1))
+    fit = OrthogonalRegression("major_axis").fit(X, y)
+    pull = FitDisplay.from_estimator(fit, X, y).frame()["pull"]
+    np.testing.assert_allclose((pull**2).sum(), fit.dof_)
+
+
+def test_transform_fitted_without_errors():
+    x = np.linspace(0.0, 3.0, 5)[:, None]
+    fit = LinearizedRegressor(LinearRegression()).fit(x, np.exp(x[:, 0]))
+    shown = FitDisplay.from_estimator(fit, x, np.exp(x[:, 0]))
+    assert shown.residual_ax_.get_ylabel() == "residual"
