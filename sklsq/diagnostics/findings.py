@@ -211,6 +211,8 @@ def find_outliers(rows: FittedRows, test: OutlierTest | None, table: pd.DataFram
     title = "outliers"
     if test is None:
         reason = f"needs {_FEWEST_DOF_OUTLIERS:.0f} degrees of freedom"
+        if rows.dof >= _FEWEST_DOF_OUTLIERS:
+            reason = "no residual is free to differ from zero, or all are zero"
         return replace(_NOT_MADE, name=title, sentence=reason)
     far = table.sort_values("tail").query("expected < 0.05").head(_LISTED)
     columns = (far[name].to_numpy() for name in ("pull", "tail", "expected"))
@@ -236,7 +238,8 @@ def find_leverage(rows: FittedRows, table: pd.DataFrame) -> Finding:
     name, leverage = "leverage", table["leverage"].to_numpy()
     known = np.isfinite(leverage)
     if not known.any():
-        return replace(_NOT_MADE, name=name, sentence="the predictions have no errors")
+        reason = "the errors of the predictions are not known"
+        return replace(_NOT_MADE, name=name, sentence=reason)
     mean = float(leverage[known].mean())
     threshold = min(max(_HIGH_LEVERAGE, _TIMES_MEAN_LEVERAGE * mean), _FIXES_ITSELF)
     high = np.flatnonzero(known & (np.nan_to_num(leverage) > threshold))

@@ -28,6 +28,7 @@ __all__ = ["FittedRows", "rows_of_fit"]
 
 _LISTED = 5
 _SAME_CHI2 = 1e-6  # relative; the estimator and the residuals sum in different ways
+_ROUNDING = 1e-28  # χ² of a perfect fit over that of zero: forty roundings, squared
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ def rows_of_fit(
     rejected = np.flatnonzero(usable & ~used_rows(estimator, len(usable)))
     usable[rejected] = False
     kept = np.flatnonzero(usable)
+    if not kept.size:
+        raise ValueError("`y` must hold measured values that the fit has used. Got none.")
     X, errors = (X, errors) if usable.all() else (take_rows(X, kept), _some(errors, kept))
     raw = residuals.residual[kept]
     X = errors.adjusted(X, raw)
@@ -126,7 +129,13 @@ def rows_of_fit(
         remarks.append(
             f"points that the fit rejected are not tested: {rejected.size}, in rows {shown}."
         )
-    remarks += _differences(estimator, errors, raw, target)
+    converged = np.ravel(getattr(last_step(estimator), "converged_", True))
+    if not converged[target if len(converged) > 1 else 0]:
+        remarks.append(
+            "the fit has not converged: these are not the residuals of a minimum, and say nothing "
+            "of the model or of sigma."
+        )
+    remarks += _differences(estimator, errors, raw, residuals.fitted[kept], target)
     correlated = errors.cholesky is not None
     unscaled = not correlated and np.isnan(errors.sigma).any()
     lift = 0.0 if errors.lift is None else errors.lift * raw
@@ -197,7 +206,11 @@ def _linear_design(estimator: Any, X: Any) -> FloatArray | None:
 
 
 def _differences(
-    estimator: Any, errors: ErrorsOfRows, residual: FloatArray, target: int
+    estimator: Any,
+    errors: ErrorsOfRows,
+    residual: FloatArray,
+    fitted: FloatArray,
+    target: int,
 ) -> list[str]:
     """Say so if χ² of the residuals is not that of the fit."""
     summary, last = summary_of(estimator), last_step(estimator)
@@ -214,15 +227,15 @@ def _differences(
     if not summary.absolute_sigma and summary.dof[target] > 0:
         unit = unit * np.sqrt(stated / summary.dof[target])
     found = float(unit @ unit)
-    if not np.isfinite(found) or abs(found - stated) <= _SAME_CHI2 * stated + np.sqrt(_TINY):
+    size = fitted / errors.sigma
+    rounding = _ROUNDING * float(np.nan_to_num(size @ size))
+    if not np.isfinite(found) or abs(found - stated) <= _SAME_CHI2 * stated + rounding:
         return []
     return [
         f"χ² of these residuals is {found:.4g}, that of the fit {stated:.4g}. Unless the fit has "
-        "priors or a robust loss, X, y, sigma (or sigma_x) are not those it was made with."
+        "priors or a robust loss, X, y, sigma (or sigma_x) are not those it was made with. Rows of "
+        "zero weight are to have y = NaN."
     ]
-
-
-_TINY = float(np.finfo(np.float64).tiny)
 
 
 def _names(X: Any) -> list[str]:

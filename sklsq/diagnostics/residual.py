@@ -69,8 +69,8 @@ def residual_diagnostics(
     X : array_like of shape (n, p)
         Features that the estimator was fitted to.
     y : array_like of shape (n,) or (n, t)
-        Measured values that it was fitted to; rows that are NaN, and points that the fit rejected
-        (`SigmaClippedRegressor`), are left out.
+        Measured values that it was fitted to; rows that are NaN (make those so that had a weight of
+        zero), and points that the fit rejected (`SigmaClippedRegressor`), are left out.
     sigma : float or array_like of shape (n,), (n, t) or (n, n), optional
         Standard deviations of y, or its covariance, as in the fit. Without them, or if the fit took
         them as relative, the scatter sets the scale, and χ² says nothing.
@@ -170,6 +170,12 @@ def _sequence(rows: FittedRows, order: Any, usable: BoolArray) -> tuple[IntArray
             f"`order` must have one value for each of the {len(usable)} rows. Got shape "
             f"{given.shape}."
         )
+    missing = np.flatnonzero(usable & pd.isna(given))
+    if missing.size:
+        raise ValueError(
+            f"`order` must have one value for each row. Got {given[missing[0]]} in row "
+            f"{missing[0]}."
+        )
     return np.argsort(given[usable], kind="stable"), getattr(order, "name", None) or "order given"
 
 
@@ -263,7 +269,8 @@ def _subtitle(
 ) -> str:
     n_samples, dof = len(rows.residual), max(rows.dof, 0.0)
     left_out = f" ({len(usable) - n_samples} left out)" if n_samples < len(usable) else ""
-    counts = f"{n_samples} points{left_out}, {dof:.0f} degree{'' if dof == 1.0 else 's'} of freedom"
+    points = f"{n_samples} point{'' if n_samples == 1 else 's'}{left_out}"
+    counts = f"{points}, {dof:.0f} degree{'' if dof == 1.0 else 's'} of freedom"
     if rows.dof < 1.0:
         return f"{counts}; the data cannot contradict the model."
     span = _span(scale, interval)

@@ -106,6 +106,8 @@ class DerivedQuantities:
         ------
         ImportError
             If `uncertainties` is not installed.
+        ValueError
+            If two parameters have the same name.
 
         Examples
         --------
@@ -118,6 +120,13 @@ class DerivedQuantities:
         from sklsq.inference.correlated_values import correlated_values
 
         check_is_fitted(self)
+        repeated = {name for name in self.param_names_ if self.param_names_.count(name) > 1}
+        if repeated:
+            raise ValueError(
+                "`X` must have columns named differently from each other and from `intercept`, so "
+                f"that parameters can be told apart by name. Got {min(repeated)!r} twice; rename "
+                "it and fit again."
+            )
         if np.ndim(self.params_) == 1:
             return correlated_values(self.param_names_, self.params_, self.params_cov_)
         return [

@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklsq.estimators._base import LeastSquaresRegressor
 from sklsq.estimators._extrapolation import unwatched
-from sklsq.inference.part_of_rows import final_step, fit_with_errors
+from sklsq.inference.fitted_values import last_step
+from sklsq.inference.part_of_rows import fit_with_errors
 from sklsq.inference.summary import FitSummary
 
 __all__ = [
@@ -46,7 +47,7 @@ class WrappingRegressor(LeastSquaresRegressor):
         inner = self.__dict__.get("estimator_")
         if inner is None or name.startswith("_") or not name.endswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(final_step(inner), name)
+        return getattr(last_step(inner), name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -77,7 +78,7 @@ class WrappingRegressor(LeastSquaresRegressor):
     def _inner_summary(self, notes: list[str], **changes: Any) -> FitSummary:
         """Return the summary of the inner fit under the name of this one, with notes on top."""
         check_is_fitted(self)
-        report: FitSummary = final_step(self.estimator_).summary()
+        report: FitSummary = last_step(self.estimator_).summary()
         return replace(report, title=repr(self), warnings=[*notes, *report.warnings], **changes)
 
 
@@ -86,14 +87,14 @@ def inner_has(name: str) -> Callable[[Any], bool]:
 
     def check(wrapper: Any) -> bool:
         inner = wrapper.__dict__.get("estimator_", wrapper.estimator)
-        return hasattr(final_step(inner), name)
+        return hasattr(last_step(inner), name)
 
     return check
 
 
 def has_errors(estimator: Any) -> bool:
     """Tell whether predictions of an estimator come with standard deviations."""
-    return "return_std" in signature(final_step(estimator).predict).parameters
+    return "return_std" in signature(last_step(estimator).predict).parameters
 
 
 def predict_inner(estimator: Any, X: Any, **options: Any) -> Any:
@@ -109,7 +110,7 @@ def predict_inner(estimator: Any, X: Any, **options: Any) -> Any:
         return estimator.predict(X)
     if not has_errors(estimator):
         raise ValueError(
-            f"`return_std` must be False for {type(final_step(estimator)).__name__}, whose "
+            f"`return_std` must be False for {type(last_step(estimator)).__name__}, whose "
             f"predictions have no errors. Got {', '.join(asked)}; take an estimator of sklsq."
         )
     return getattr(estimator, "best_estimator_", estimator).predict(X, **asked)
@@ -127,7 +128,7 @@ def before_last(estimator: Any, X: Any) -> Any:
 
 def fit_inner(estimator: Any, X: Any, y: Any, errors: Mapping[str, Any]) -> Any:
     """Return a fitted clone; to one that does not know `sigma` it is passed as a weight."""
-    known = signature(final_step(estimator).fit).parameters
+    known = signature(last_step(estimator).fit).parameters
     open_ended = any(entry.kind is Parameter.VAR_KEYWORD for entry in known.values())
     given = {name: value for name, value in errors.items() if value is not None}
     if "sigma" in given and not ("sigma" in known or open_ended):

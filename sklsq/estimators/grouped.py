@@ -22,7 +22,7 @@ from sklsq.basis.polynomial import Polynomial
 from sklsq.estimators._linear import LinearLeastSquares
 from sklsq.estimators._wrapper import fit_inner
 from sklsq.exceptions import BoundWarning, DegreesOfFreedomWarning, RankWarning, warn_caller
-from sklsq.inference.part_of_rows import final_step
+from sklsq.inference.fitted_values import last_step
 from sklsq.noise import check_noise
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ def _failure(reason: str) -> _Result:
 
 def _result(fitted: Any, curve: int | None, names: tuple[str, ...] | None) -> _Result:
     """Return the result of a fit, or of one of its curves."""
-    last = final_step(fitted)
+    last = last_step(fitted)
     if not hasattr(fitted, "params_std_"):
         fitted = last
     if not hasattr(fitted, "params_std_"):

@@ -31,7 +31,7 @@ from sklsq.estimators._wrapper import (
 )
 from sklsq.exceptions import warn_caller
 from sklsq.expression import Expression, parse
-from sklsq.inference.part_of_rows import final_step
+from sklsq.inference.fitted_values import last_step
 from sklsq.inference.propagation import propagate
 from sklsq.inference.summary import FitSummary
 from sklsq.noise import check_index, check_noise
@@ -196,7 +196,7 @@ class LinearizedRegressor(WrappingRegressor):
 
     def _publish_original(self, transform: Transform) -> None:
         """Set the parameters of the original form."""
-        last = final_step(self.estimator_)
+        last = last_step(self.estimator_)
         wanted = self.back_transform
         if not hasattr(last, "params_cov_"):
             if isinstance(wanted, Mapping):
@@ -305,7 +305,7 @@ class LinearizedRegressor(WrappingRegressor):
             Lower and upper ends; infinite where the interval of the transform is open to infinity.
         """
         check_is_fitted(self)
-        X, last = before_last(self.estimator_, X), final_step(self.estimator_)
+        X, last = before_last(self.estimator_, X), last_step(self.estimator_)
         if sigma is not None and kind == "prediction":
             y = self._back(last.predict(X))
             n_targets = None if y.ndim == 1 else y.shape[1]

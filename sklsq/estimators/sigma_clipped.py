@@ -31,7 +31,8 @@ from sklsq.estimators._wrapper import (
     predict_inner,
 )
 from sklsq.exceptions import warn_caller
-from sklsq.inference.part_of_rows import final_step, take
+from sklsq.inference.fitted_values import last_step
+from sklsq.inference.part_of_rows import take
 from sklsq.inference.summary import FitSummary
 from sklsq.noise import check_correlation, check_index, check_noise, check_sigma_x
 
@@ -263,7 +264,7 @@ class SigmaClippedRegressor(WrappingRegressor):
         values, single, first = np.asarray(y, dtype=np.float64), False, 0
         while True:
             estimator, used, _ = fits[-1]
-            last = final_step(estimator)
+            last = last_step(estimator)
             n_params = _n_params(last, int(used.sum()))
             fitted, std = _predict(estimator, X)
             about_curve = _sigma_about_curve(estimator, X, sigma, errors)
@@ -300,12 +301,12 @@ class SigmaClippedRegressor(WrappingRegressor):
 
     @staticmethod
     def _absolute(estimator: Any, noise: Any) -> bool:
-        return bool(getattr(final_step(estimator), "absolute_sigma_", noise.given))
+        return bool(getattr(last_step(estimator), "absolute_sigma_", noise.given))
 
     def _publish_outcome(self, outcome: Outcome) -> None:
         """Set how it ended, and keep what there is to warn of."""
         self._messages: Any = []
-        last = final_step(self.estimator_)
+        last = last_step(self.estimator_)
         inner = bool(np.all(getattr(last, "converged_", True)))
         self.converged_ = inner and outcome is Outcome.CONVERGED
         self.status_ = str(outcome.value if inner else getattr(last, "status_", outcome.value))
@@ -365,7 +366,7 @@ class SigmaClippedRegressor(WrappingRegressor):
             As in `WeightedLinearFit.predict_interval`.
         """
         check_is_fitted(self)
-        X, last = before_last(self.estimator_, X), final_step(self.estimator_)
+        X, last = before_last(self.estimator_, X), last_step(self.estimator_)
         interval: FloatArray = last.predict_interval(X, level=level, kind=kind, sigma=sigma)
         return interval
 
@@ -385,7 +386,7 @@ class SigmaClippedRegressor(WrappingRegressor):
         with unwatched():
             if not any(value is not None for value in rows.values()):
                 return super().score(X, y, sample_weight, sigma=sigma)
-            X, last = before_last(self.estimator_, X), final_step(self.estimator_)
+            X, last = before_last(self.estimator_, X), last_step(self.estimator_)
             return float(last.score(X, y, sample_weight, sigma=sigma, **rows))
 
     @available_if(inner_has("summary"))  # type: ignore[untyped-decorator]
@@ -429,7 +430,7 @@ def _sigma_about_curve(
     estimator: Any, X: Any, sigma: FloatArray, errors: dict[str, Any]
 ) -> FloatArray:
     """Return the standard deviations (n,) of y about the curve, errors of x included."""
-    scatter = float(getattr(final_step(estimator), "intrinsic_scatter_", 0.0))
+    scatter = float(getattr(last_step(estimator), "intrinsic_scatter_", 0.0))
     if errors.get("sigma_x") is None:
         return np.hypot(sigma, scatter) if scatter else sigma
     points = np.asarray(X, dtype=np.float64)

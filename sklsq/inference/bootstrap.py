@@ -34,10 +34,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.exceptions import warn_caller
+from sklsq.inference.random_numbers import generator_of
 from sklsq.inference.refitting import RepeatableFit
 
 __all__ = ["KINDS", "BootstrapReplicates", "bootstrap"]
@@ -104,7 +104,7 @@ def bootstrap(
         errors and the fit has no adjusted points, "pairs".
     n_resamples : int
         Number B of replicates.
-    random_state : int, RandomState or None
+    random_state : int, RandomState, Generator or None
         Source of randomness.
 
     Raises
@@ -133,7 +133,7 @@ def bootstrap(
     if not isinstance(n_resamples, (int, np.integer)) or n_resamples < 2:
         raise ValueError(f"`n_resamples` must be an integer above 1. Got {n_resamples!r}.")
     kind = _suitable(fit, kind)
-    random = np.random.default_rng(check_random_state(random_state).randint(2**31))
+    random = generator_of(random_state)
     if kind == "pairs":
         params, found = _pairs(fit, n_resamples, random)
     elif fit.noisy_x:
@@ -309,7 +309,8 @@ def _in_parts(fit: RepeatableFit, columns: FloatArray, data: Any) -> tuple[Float
 def _acceleration(fit: RepeatableFit) -> FloatArray:
     """Return the accelerations (m,), zero for parameters that do not move."""
     n = len(fit.y)
-    if fit.errors.get("sigma", np.zeros(1)).ndim == 2:  # rows cannot be left out of a covariance
+    correlated = fit.errors.get("sigma", np.zeros(1)).ndim == 2
+    if correlated or n == 1:  # no row can be left out
         return np.zeros(len(fit.names))
     groups = np.array_split(np.random.default_rng(0).permutation(n), min(n, _JACKKNIFE_GROUPS))
     if fit.single_curve:

@@ -34,11 +34,11 @@ from scipy.special import chdtrc, fdtrc
 from sklearn.model_selection import check_cv
 
 from sklsq._typing import FloatArray
+from sklsq.inference.fitted_values import last_step
 from sklsq.inference.leave_one_out import leave_one_out
 from sklsq.inference.nesting import is_nested
 from sklsq.inference.part_of_rows import (
     check_targets,
-    final_step,
     fit_quietly,
     fit_with_errors,
     predict_quietly,
@@ -54,6 +54,7 @@ __all__ = ["compare_models"]
 # What a fit or a prediction may raise on data that a model cannot take.
 _FAILURES = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 _SAME_CHI2 = 1e-6
+_ROUNDING = 1e-28  # χ² of a perfect fit over that of zero: forty roundings, squared
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class _Candidate:
     absolute: bool = True
     status: str = "ok"
     usable: bool = False
+    rounding: float = 0.0  # of chi2
 
 
 def compare_models(
@@ -158,6 +160,7 @@ def compare_models(
             "`models` must agree on whether errors are absolute. Got some absolute, some scaled; "
             "set the same `absolute_sigma`."
         )
+    _check_sizes(nested, candidates)
     known = conventions == {True}
     rows = [_row(c, known) for c in candidates]
     for candidate, row in zip(candidates, rows, strict=True):
@@ -205,6 +208,21 @@ def _check_nested(nested: Any, names: list[str]) -> None:
         raise ValueError(f"`nested` must name models: {', '.join(names)}. Got {unknown[0]!r}.")
 
 
+def _check_sizes(nested: Any, candidates: list[_Candidate]) -> None:
+    """Raise if a model is said to contain one that has as many parameters, or more."""
+    if not isinstance(nested, Mapping):
+        return
+    of_name = {c.name: c for c in candidates if c.usable}
+    for larger, smaller in nested.items():
+        if larger in of_name and smaller in of_name:
+            m, k = of_name[larger].n_params, of_name[smaller].n_params
+            if k >= m:
+                raise ValueError(
+                    "`nested` must lead from the larger model to the smaller. Got "
+                    f"{larger!r} with {m} parameters to {smaller!r} with {k}."
+                )
+
+
 def _title(model: Any) -> str:
     return " ".join(repr(model).split())
 
@@ -223,7 +241,7 @@ def _fit(
             values = np.asarray(fitted.predict(X), dtype=np.float64)
         except _FAILURES as failure:
             return _Candidate(name, status=f"{type(failure).__name__}: {failure}")
-    final = final_step(fitted)
+    final = last_step(fitted)
     if not hasattr(final, "dof_"):
         return _Candidate(name, status="It does not publish chi2_ and dof_, as fits of sklsq do.")
     sigma = 1.0 if errors["sigma"] is None else np.asarray(errors["sigma"], dtype=np.float64)
@@ -233,7 +251,8 @@ def _fit(
     n_params = len(target) + len(priors) - dof
     status = [str(warning.message) for warning in caught]
     usable = bool(getattr(final, "converged_", True)) and np.isfinite(chi2)
-    differs = not priors and abs(chi2 - squares) > _SAME_CHI2 * max(chi2, squares)
+    rounding = _ROUNDING * float(np.square(target / sigma).sum())
+    differs = not priors and abs(chi2 - squares) > _SAME_CHI2 * max(chi2, squares) + rounding
     if usable and (differs or getattr(final, "loss", "linear") != "linear"):
         usable = False
         status.append(
@@ -242,7 +261,7 @@ def _fit(
         )
     absolute = bool(final.absolute_sigma_)
     sentence = " ".join(dict.fromkeys(status)) or "ok"
-    return _Candidate(name, fitted, chi2, dof, n_params, absolute, sentence, usable)
+    return _Candidate(name, fitted, chi2, dof, n_params, absolute, sentence, usable, rounding)
 
 
 def _row(candidate: _Candidate, known: bool) -> dict[str, Any]:
@@ -262,7 +281,9 @@ def _row(candidate: _Candidate, known: bool) -> dict[str, Any]:
     n_terms = dof + m  # data, and priors
     k = m if known else m + 1
     with np.errstate(divide="ignore"):
-        misfit = chi2 if known else n_terms * float(np.log(chi2 / n_terms))
+        # Which of two roundings is smaller says nothing of the models.
+        squares = chi2 if chi2 > candidate.rounding else 0.0
+        misfit = chi2 if known else n_terms * float(np.log(squares / n_terms))
     row["AIC"] = misfit + 2.0 * k
     row["BIC"] = misfit + k * float(np.log(n_terms))
     row["AICc"] = row["AIC"]
@@ -324,7 +345,7 @@ def _test(
             continue
         fall = other.chi2 - candidate.chi2
         extra = candidate.n_params - other.n_params
-        if fall < -_SAME_CHI2 * other.chi2:
+        if fall < -_SAME_CHI2 * other.chi2 - candidate.rounding:
             continue  # a model that contains another cannot fit worse: it does not, or is lost
         fall = max(fall, 0.0)
         return {
@@ -338,7 +359,7 @@ def _test(
 def _p_extra(fall: float, extra: int, candidate: _Candidate, known: bool) -> float:
     if known:
         return float(chdtrc(extra, fall))
-    if candidate.dof <= 0:
+    if candidate.dof <= 0 or candidate.chi2 <= candidate.rounding >= fall:
         return float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.float64(fall / extra) / (candidate.chi2 / candidate.dof)

@@ -72,8 +72,8 @@ def confidence_intervals(
     n_resamples : int, default=2000
         Replicates of the bootstrap; from another seed its ends come out different by 0.03 standard
         errors at the default level, by 0.06 at 0.95.
-    random_state : int, RandomState or None, default=None
-        Seed of the bootstrap.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the bootstrap; None is as good as 0: results are repeatable.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def confidence_intervals(
     ------
     ValueError
         If an option is not as above, if y is not one-dimensional, or the method does not suit the
-        estimator; the message names one that does.
+        estimator; the message names one that does. For a profile also if the fit has not converged.
 
     Warns
     -----

@@ -32,7 +32,7 @@ import pandas as pd
 from sklsq._typing import FloatArray
 from sklsq.inference.profile import ProfiledChi2, about_lowest
 from sklsq.inference.rays import Crossing
-from sklsq.inference.refitting import check_level, fit_to
+from sklsq.inference.refitting import check_levels, fit_to
 
 __all__ = ["Chi2Contour", "ContourLine", "chi2_contour", "contour_of", "pair_of"]
 
@@ -183,9 +183,7 @@ def chi2_contour(
     >>> [round(line.rise, 2) for line in contour.lines]
     [2.3, 6.18]
     """
-    levels = tuple(levels)
-    for level in levels:
-        check_level(level, "levels")
+    levels = check_levels(levels)
     if not isinstance(n_points, (int, np.integer)) or n_points < 8:
         raise ValueError(f"`n_points` must be an integer of at least 8. Got {n_points!r}.")
     fit = fit_to(estimator, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy)

@@ -62,8 +62,8 @@ def expected_covariance(
         Standard deviations, or covariance, of the measurements to come.
     p0 : dict or array_like of shape (m,), optional
         Parameters at which a nonlinear model is linearised, and the line (intercept first) along
-        which errors of x act. Default: those of a fitted estimator, else its own `p0`. Models that
-        are linear in their parameters need none.
+        which errors of x act. Default: those of a fitted estimator, else its own `p0`. Linear
+        estimators need none; a `NonlinearLSQ` does, whatever its model.
     sigma_x, corr_xy : optional
         Errors of X and their correlation with those of y, for the estimators that take them.
 

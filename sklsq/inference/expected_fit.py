@@ -114,10 +114,11 @@ def expected_fit(estimator: Any, X: Any, errors: Mapping[str, Any], p0: Any = No
         )
     estimator, X, transform = _last_step(estimator, X)
     given = {name: value for name, value in errors.items() if value is not None}
-    if "absolute_sigma" not in getattr(estimator, "get_params", dict)():
+    if "absolute_sigma" not in getattr(estimator, "get_params", lambda deep: {})(deep=False):
+        remedy = "; pass what it wraps" if hasattr(estimator, "estimator") else ""
         raise ValueError(
-            "`estimator` must be one of sklsq, which derives errors from those of the data. Got "
-            f"{type(estimator).__name__}."
+            "`estimator` must be one of sklsq that derives its errors from those of the data "
+            f"alone. Got {type(estimator).__name__}{remedy}."
         )
     fresh = clone(estimator).set_params(absolute_sigma=True)
     if p0 is None and hasattr(estimator, "params_") and np.ndim(estimator.params_) == 1:

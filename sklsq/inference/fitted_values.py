@@ -8,6 +8,7 @@ regressors of other libraries, whose predictions have no errors.
 from __future__ import annotations
 
 from inspect import signature
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,10 @@ def column_of(values: Any, target: int) -> FloatArray:
     """
     array: FloatArray = np.asarray(values, dtype=np.float64)
     array = array[:, None] if array.ndim == 1 else array
-    if not 0 <= target < array.shape[1]:
+    if not (isinstance(target, Integral) and 0 <= target < array.shape[1]):
         raise ValueError(
             f"`target` must be the number of a column of y, from 0 to {array.shape[1] - 1}. "
-            f"Got {target}."
+            f"Got {target!r}."
         )
     return array[:, target]
 

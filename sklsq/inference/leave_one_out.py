@@ -27,10 +27,10 @@ from sklearn.base import clone
 
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.exceptions import RankWarning, warn_caller
+from sklsq.inference.fitted_values import last_step
 from sklsq.inference.linear_influence import is_linear, linear_influence
 from sklsq.inference.part_of_rows import (
     check_targets,
-    final_step,
     fit_quietly,
     fit_with_errors,
     predict_quietly,
@@ -62,7 +62,7 @@ class _Data:
 
     @property
     def final(self) -> Any:
-        return final_step(self.fitted)
+        return last_step(self.fitted)
 
     @property
     def names(self) -> list[str]:
@@ -304,7 +304,7 @@ def _one_by_one(data: _Data) -> Iterator[_Refit]:
         estimator = _with_options(estimator, p0=start)
     for i in range(n):
         fit = fit_quietly(estimator, data.X, data.y, data.errors, np.delete(np.arange(n), i))
-        final = final_step(fit)
+        final = last_step(fit)
         yield _Refit(
             i,
             np.asarray(predict_quietly(fit, data.X)),
@@ -321,7 +321,7 @@ def _with_options(estimator: Any, **options: Any) -> Any:
 
 def _predict_std(fitted: Any, X: Any) -> FloatArray:
     """Return the errors of fitted values; NaN of an estimator that does not tell them."""
-    if not hasattr(final_step(fitted), "params_cov_"):
+    if not hasattr(last_step(fitted), "params_cov_"):
         return np.full(len(X), np.nan)
     return np.asarray(predict_quietly(fitted, X, return_std=True)[1])
 

@@ -32,6 +32,7 @@ from sklsq.models.dual import Dual, DualVector, seeds
 __all__ = ["CallableFunction", "FormulaFunction", "ParameterFunction", "parameter_function"]
 
 # What a function written for numbers raises when it is given arrays, duals or complex numbers.
+_LONGER = 100.0  # of two steps that should lead to the same slope
 _REFUSALS = (
     ArithmeticError,
     AssertionError,
@@ -89,7 +90,10 @@ class FormulaFunction(ParameterFunction):
             )
         repeated = [name for name in expression.names if self.names.count(name) > 1]
         if repeated:
-            raise ValueError(f"`names` must be different. Got {repeated[0]!r} more than once.")
+            raise ValueError(
+                f"`func` must not name what has its name in common with another value. Got "
+                f"{repeated[0]!r}; pass a function of the vector of all."
+            )
 
     def value(self, p: FloatArray) -> FloatArray:
         """Compute the formula; see `ParameterFunction.value`."""
@@ -148,6 +152,7 @@ class CallableFunction(ParameterFunction):
 
     def jacobian(self, p: FloatArray) -> FloatArray:
         """Find the first derivatives; see `ParameterFunction.jacobian`."""
+        endless = np.zeros((), dtype=bool)  # where a rule of differentiation finds no finite slope
         for method in (self._by_duals, self._by_complex_steps):
             try:
                 J = method(p)
@@ -155,7 +160,13 @@ class CallableFunction(ParameterFunction):
                 continue
             if agree(J.T, self._flat, p):
                 return J
-        return central_differences(self._flat, p).T
+            endless = endless | ~np.isfinite(J)
+        differences: FloatArray = central_differences(self._flat, p).T
+        if endless.any():  # rightly so, as of a root at zero, if the slope depends on the step
+            longer = central_differences(self._flat, p, _LONGER).T
+            size = np.maximum(np.abs(differences), np.abs(longer))
+            differences[endless & ~(np.abs(differences - longer) <= 0.5 * size)] = np.nan
+        return differences
 
     def hessian(self, p: FloatArray, std: FloatArray) -> FloatArray:
         """Find the second derivatives; see `ParameterFunction.hessian`."""

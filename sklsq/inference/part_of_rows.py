@@ -18,11 +18,11 @@ from sklsq.exceptions import (
     ExtrapolationWarning,
     RankWarning,
 )
-from sklsq.noise import check_noise
+from sklsq.inference.fitted_values import fitted_part
+from sklsq.noise import check_index, check_noise
 
 __all__ = [
     "check_targets",
-    "final_step",
     "fit_quietly",
     "fit_with_errors",
     "predict_quietly",
@@ -32,20 +32,14 @@ __all__ = [
 _OF_A_FIT = (BoundWarning, ConvergenceWarning, DegreesOfFreedomWarning, RankWarning)
 
 
-def final_step(estimator: Any) -> Any:
-    """Return what is fitted last: of a search the best estimator, of a pipeline its last step."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    return final_step(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
-
-
 def check_targets(X: Any, y: Any, errors: Mapping[str, Any]) -> FloatArray:
     """Return y as an array (n,).
 
     Raises
     ------
     ValueError
-        If it is not one-dimensional, does not go with X, or `sigma` is a covariance matrix or not
-        positive.
+        If it is not one-dimensional or not finite, does not go with X, or `sigma` is a covariance
+        matrix, not positive, or labelled differently.
     """
     if np.ndim(y) != 1:
         raise ValueError(
@@ -57,12 +51,21 @@ def check_targets(X: Any, y: Any, errors: Mapping[str, Any]) -> FloatArray:
             "`sigma` must be a number or one value per row: rows with correlated errors cannot be "
             f"left out, since the others carry part of their error. Got shape {np.shape(sigma)}."
         )
+    if np.iscomplexobj(y):
+        raise ValueError("`y` must hold real numbers. Got complex ones.")
     target = np.asarray(y, dtype=np.float64)
-    if len(target) != len(X):
+    n_samples = np.shape(X)[0] if np.ndim(X) else 0
+    if len(target) != n_samples:
         raise ValueError(
-            f"`y` must have one value for each of the {len(X)} rows of X. Got {len(target)}."
+            f"`y` must have one value for each of the {n_samples} rows of X. Got {len(target)}."
         )
+    check_index("sigma", sigma, X, y)
     check_noise(sigma, None, len(target), None)
+    if not np.isfinite(target).all():
+        row = int(np.flatnonzero(~np.isfinite(target))[0])
+        raise ValueError(
+            f"`y` must be finite. Got {target[row]} in row {row}; leave such rows out."
+        )
     return target
 
 
@@ -97,4 +100,5 @@ def predict_quietly(fitted: Any, X: Any, **options: Any) -> Any:
     """Return fitted values; that rows left out may lie outside of the others is no news."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)
-        return fitted.predict(X, **options)
+        # That of a search takes no options.
+        return fitted_part(fitted).predict(X, **options)

@@ -33,6 +33,7 @@ from sklsq.inference.refitting import RepeatableFit
 
 __all__ = ["ProfiledChi2", "about_lowest"]
 
+_MOST_MINIMA = 20  # one after the other, each lower
 _SHOWN_OPEN = 6.0  # quantiles to which a profile is traced that does not reach them
 _ORDINARY = 2.0  # quantiles, beyond which the path to a crossing is looked at again
 _SEEN = 1e3  # quantiles to which it is
@@ -241,14 +242,27 @@ def about_lowest(fit: RepeatableFit, compute: Callable[[ProfiledChi2], T]) -> T:
     compute : callable
         A function of the profile.
 
+    Raises
+    ------
+    ValueError
+        If the fit has not converged.
+    RuntimeError
+        If minima go on being lower and lower.
+
     Warns
     -----
     ConvergenceWarning
         If the fit was not at the lowest minimum.
     """
-    while True:
+    if not np.all(getattr(fit.estimator, "converged_", True)):
+        raise ValueError(
+            "`estimator` must find a minimum for its profile to be followed. Got a fit that has "
+            f"not converged: {fit.estimator.status_}"
+        )
+    first = fit
+    for _ in range(_MOST_MINIMA):
         try:
-            return compute(ProfiledChi2(fit))
+            result = compute(ProfiledChi2(fit))
         except LowerMinimum as found:
             lower = fit.restarted(found.params)
             if not lower.chi2 < fit.chi2:
@@ -257,10 +271,18 @@ def about_lowest(fit: RepeatableFit, compute: Callable[[ProfiledChi2], T]) -> T:
                     f"{fit.chi2:.6g}, but is not found again. Set `p0` near "
                     f"{np.array2string(found.params, precision=6)}."
                 ) from None
+            fit = lower
+            continue
+        if fit is not first:
             warn_caller(
-                f"The fit had ended in a local minimum, chi2 = {fit.chi2:.6g}: its profile leads "
-                f"to a lower one, chi2 = {lower.chi2:.6g}, about which the result now is. Fit "
+                f"The fit had ended in a local minimum, chi2 = {first.chi2:.6g}: its profile leads "
+                f"to a lower one, chi2 = {fit.chi2:.6g}, about which the result now is. Fit "
                 'again from there (`p0`), or with `start="multistart"`.',
                 ConvergenceWarning,
             )
-            fit = lower
+        return result
+    raise RuntimeError(
+        f"The fit must end in a minimum. Got chi2 = {first.chi2:.6g}, and {_MOST_MINIMA} times a "
+        f"lower one, the last of them {fit.chi2:.6g}: the model may have no minimum. Set bounds, "
+        'or fit with `start="multistart"`.'
+    )

@@ -23,12 +23,12 @@ from numbers import Integral
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.exceptions import warn_caller
 from sklsq.inference.correlated_values import is_ufloat, nominal_values
 from sklsq.inference.parameter_function import ParameterFunction, parameter_function
+from sklsq.inference.random_numbers import generator_of
 from sklsq.inference.summary import format_value
 
 __all__ = ["Method", "Propagated", "propagate"]
@@ -134,7 +134,8 @@ def propagate(
     Warns
     -----
     UserWarning
-        If the value or standard deviation is NaN, or samples had to be left out, saying why.
+        If the value or standard deviation is NaN, samples had to be left out, or the standard
+        deviation is zero though `func` changes within the errors of the values, saying why.
 
     Notes
     -----
@@ -175,6 +176,8 @@ def propagate(
                 covariance = covariance + 0.5 * np.einsum("kij,lji->kl", HC, HC)
     _mark(covariance, J, uncertain)
     _warn_of_nan(mean, covariance)
+    if method != "monte-carlo":
+        _warn_of_no_slope(g, value, J, covariance, uncertain)
     std = np.sqrt(np.where(covariance.diagonal() < 0.0, 0.0, covariance.diagonal()))
     if value.ndim == 0:
         return Propagated(float(mean[0]), float(std[0]), float(covariance[0, 0]))
@@ -261,7 +264,7 @@ def _sampled(
         return np.full(k, np.nan), np.full((k, k), np.nan)
     eigenvalues, vectors = np.linalg.eigh(_correlation(uncertain.C))
     root = uncertain.std[:, None] * vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
-    noise = _generator(random_state).standard_normal((int(n_samples), len(root)))
+    noise = generator_of(random_state).standard_normal((int(n_samples), len(root)))
     samples = g.samples(uncertain.p + noise @ root.T)
     usable = np.isfinite(samples).all(axis=1)
     if not usable.all():
@@ -276,13 +279,6 @@ def _sampled(
         k = samples.shape[1]
         return np.full(k, np.nan), np.full((k, k), np.nan)
     return samples.mean(axis=0), np.atleast_2d(np.cov(samples, rowvar=False))
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    state = check_random_state(0 if random_state is None else random_state)
-    return np.random.default_rng(state.randint(2**31))
 
 
 def _mark(covariance: FloatArray, J: FloatArray, uncertain: _Uncertain) -> None:
@@ -303,4 +299,30 @@ def _warn_of_nan(mean: FloatArray, covariance: FloatArray) -> None:
             "The std is NaN: `func` depends on a value whose error is not known (`cov` holds NaN, "
             "as of a parameter at a bound, or without degrees of freedom), or has no finite "
             "derivative there."
+        )
+
+
+def _warn_of_no_slope(
+    g: ParameterFunction,
+    value: FloatArray,
+    J: FloatArray,
+    covariance: FloatArray,
+    uncertain: _Uncertain,
+) -> None:
+    """Warn where all slopes are zero, but the quantity is not a constant."""
+    std = uncertain.std
+    known = std > 0.0
+    flat = np.flatnonzero((J[:, known] == 0.0).all(axis=1) & (covariance.diagonal() == 0.0))
+    if not (flat.size and known.any()):
+        return
+    steps = uncertain.C[known] / std[known, None]  # one σ in each value, the others with it
+    with np.errstate(all="ignore"):
+        moved = np.stack([np.atleast_1d(g.value(uncertain.p + step))[flat] for step in steps])
+        change = np.abs(moved - np.atleast_1d(value)[flat]).max(axis=0)
+        size = np.maximum(np.abs(moved).max(axis=0), np.abs(np.atleast_1d(value)[flat]))
+    if (change > _NOT_A_COVARIANCE * size).any():
+        warn_caller(
+            "The std is zero since `func` has no slope at `values`, but it changes within their "
+            'errors, as a square or an absolute value does about zero. Take method="monte-carlo"'
+            ' (or "second-order" where it has no kink).'
         )

@@ -215,11 +215,33 @@ def _published(fitted: Any) -> dict[str, Any]:
 def _last_step(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
     """Return the estimator that is fitted last, out of a search and a pipeline, and its X."""
     estimator = getattr(estimator, "best_estimator_", estimator)
+    if hasattr(estimator, "estimator") and hasattr(estimator, "refit"):
+        raise ValueError(
+            f"`estimator` must be fitted if it is a search. Got {type(estimator).__name__} without "
+            "best_estimator_; fit it, or pass the estimator to be used."
+        )
     if not hasattr(estimator, "steps"):
         return estimator, X
     if len(estimator.steps) > 1:
         X = clone(estimator[:-1]).fit_transform(X, y)
     return _last_step(estimator.steps[-1][1], X, y)
+
+
+def check_levels(levels: Any) -> tuple[float, ...]:
+    """Return probabilities as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If it is no sequence, empty, or one does not lie between 0 and 1.
+    """
+    if np.ndim(levels) != 1 or not len(levels):
+        raise ValueError(
+            f"`levels` must be a sequence of probabilities, as (0.6827, 0.9545). Got {levels!r}."
+        )
+    for level in levels:
+        check_level(level, "levels")
+    return tuple(map(float, levels))
 
 
 def check_level(level: Any, name: str = "level") -> None:

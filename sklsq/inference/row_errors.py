@@ -120,6 +120,11 @@ def errors_of_rows(
         See `residual_table`.
     """
     measured = column_of(y, target)
+    if np.shape(X)[:1] != measured.shape:
+        raise ValueError(
+            f"`y` must have one value for each of the {np.shape(X)[0]} rows of X. Got "
+            f"{len(measured)}."
+        )
     summary = summary_of(estimator)
     weighted = summary is not None and summary.sigma_given
     if weighted and sigma is None:
@@ -129,11 +134,18 @@ def errors_of_rows(
         )
     check_index("sigma", sigma, X, y)
     n_targets = None if np.ndim(y) == 1 else np.shape(y)[1]
+    missing = np.zeros(len(measured), dtype=bool)
+    if n_targets is not None and np.shape(sigma) == np.shape(y):
+        # Where nothing was measured, a curve needs no error.
+        given, values = np.asarray(sigma, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        missing = np.isnan(given[:, target]) & np.isnan(measured)
+        sigma = np.where(np.isnan(given) & np.isnan(values), 1.0, given)
     noise = check_noise(sigma, None, len(measured), n_targets).target(target)
     cholesky = noise.cholesky
     stated = np.sqrt(np.einsum("ij,ij->i", cholesky, cholesky)) if cholesky is not None else None
     total = np.broadcast_to(noise.sigma() if stated is None else stated, measured.shape)
-    if sigma is not None and summary is not None and not weighted and np.ptp(total) > 0.0:
+    differ = bool((total[~missing] != total[~missing][:1]).any())
+    if sigma is not None and summary is not None and not weighted and differ:
         raise ValueError(
             "`sigma` must be left out, or be one number: the fit gave every point the same "
             "weight. Got standard deviations that differ; fit again with `sigma`."
@@ -153,6 +165,9 @@ def errors_of_rows(
         errors = ErrorsOfRows(scale * total, unit, known=False, cholesky=root)
     else:
         errors = ErrorsOfRows(total, unit, known=True, cholesky=cholesky)
+    if missing.any():
+        of_rows = np.where(missing, np.nan, errors.sigma)
+        errors = replace(errors, sigma=of_rows, unit=np.where(missing, np.nan, errors.unit))
     if noisy is None:
         return errors
     shift = noisy.covariance / (noisy.stated + noisy.variance + extra)[:, None]

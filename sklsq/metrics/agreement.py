@@ -11,6 +11,7 @@ Analysis*, 3rd ed., chapter 11).
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -114,12 +115,13 @@ def reduced_chi2_score(
     2.5
     """
     chi2, count = _chi2_and_count(y_true, y_pred, sigma, sample_weight)
-    dof = count - n_params
-    if not (n_params >= 0 and (dof > 0).all()):
+    if not (isinstance(n_params, Integral) and 0 <= n_params < count.min()):
         raise ValueError(
-            f"`n_params` must be from 0 to less than the number of values, {count.min()}. Got "
-            f"{n_params}; a fit without degrees of freedom has no reduced χ²."
+            f"`n_params` must be an integer from 0 to less than the number of values, "
+            f"{count.min():.0f}. Got {n_params!r}; a fit without degrees of freedom has no reduced "
+            "χ²."
         )
+    dof = count - n_params
     if multioutput == "sum":
         return float(chi2.sum() / dof.sum())
     return _combined(chi2 / dof, multioutput, np.ndim(y_true) > 1)
@@ -205,6 +207,14 @@ def interval_coverage(y_true: Any, interval: Any, *, sample_weight: Any = None) 
     for name, values in (("y_true", measured), ("interval", ends)):
         if np.isnan(values).any():
             raise ValueError(f"`{name}` must not hold NaN. Leave such rows out of the coverage.")
+    if not measured.size:
+        raise ValueError("`y_true` must hold at least one value. Got none.")
+    if (ends[..., 0] > ends[..., 1]).any():
+        first = np.argwhere(ends[..., 0] > ends[..., 1])[0]
+        raise ValueError(
+            "`interval` must have the lower end first. Got "
+            f"{ends[tuple(first)].tolist()} in row {first[-1]}."
+        )
     inside = (ends[..., 0] <= measured.T) & (measured.T <= ends[..., 1])
     check_index("sample_weight", sample_weight, None, y_true)
     weight = check_noise(None, sample_weight, len(measured), None).values
@@ -249,6 +259,8 @@ def _checked(y_true: Any, y_pred: Any) -> tuple[FloatArray, FloatArray]:
             "`y_true` and `y_pred` must have the same shape, (n,) or (n, t). Got "
             f"{measured.shape} and {predicted.shape}."
         )
+    if not measured.size:
+        raise ValueError("`y_true` must hold at least one value. Got none.")
     for name, values in (("y_true", measured), ("y_pred", predicted)):
         if not np.isfinite(values).all():
             row = int(np.argwhere(~np.isfinite(values))[0][0])

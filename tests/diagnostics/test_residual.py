@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
 from statsmodels.stats.stattools import durbin_watson
 
 from sklsq import (
@@ -314,3 +315,57 @@ class TestBadInput:
         fit = WeightedLinearFit().fit(self.X[:, None], self.y, sigma=1.0)
         with pytest.raises(ValueError, match="`sigma` must hold the standard deviations"):
             residual_diagnostics(fit, self.X[:, None], self.y)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e8, 1e-8])
+def test_an_exact_fit_is_that_of_these_data(unit):
+    x = np.linspace(0.0, 10.0, 30)[:, None]
+    y = unit * (1.0 + 2.0 * x[:, 0])
+    for sigma in (None, 0.3 * unit):
+        line = WeightedLinearFit().fit(x, y, sigma=sigma)
+        report = residual_diagnostics(line, x, y, sigma=sigma)
+        assert report.remarks == []
+        assert "degrees of freedom" not in report.findings["outliers"].sentence
+
+
+def test_rows_of_zero_weight_are_left_out():
+    rng = np.random.default_rng(5)
+    x, sigma = np.linspace(0.0, 10.0, 30)[:, None], 0.3
+    y = 1.0 + 2.0 * x[:, 0] + rng.normal(0.0, sigma, 30)
+    weight = np.where(np.arange(30) == 3, 0.0, sigma**-2.0)
+    line = WeightedLinearFit().fit(x, y, sample_weight=weight)
+    report = residual_diagnostics(line, x, y, sigma=sigma)
+    assert "zero weight are to have y = NaN" in " ".join(report.remarks)
+    without = residual_diagnostics(line, x, np.where(weight > 0.0, y, np.nan), sigma=sigma)
+    assert without.remarks == []
+    assert without.chi2.statistic == pytest.approx(line.chi2_)
+
+
+def test_data_that_do_not_go_with_the_fit():
+    x = np.linspace(0.0, 10.0, 12)[:, None]
+    y = 1.0 + x[:, 0] + np.random.default_rng(0).normal(size=12)
+    line = WeightedLinearFit().fit(x, y)
+    with pytest.raises(ValueError, match="`y` must have one value for each of the 12 rows"):
+        residual_diagnostics(line, x, y[:4])
+    with pytest.raises(ValueError, match="`y` must hold measured values"):
+        residual_diagnostics(line, x, np.full(12, np.nan))
+    with pytest.raises(ValueError, match=r"`order` must have one value for each row. Got nan"):
+        residual_diagnostics(line, x, y, order=np.where(np.arange(12) == 3, np.nan, y))
+    with pytest.raises(ValueError, match=r"`target` must be the number of a column of y.*0.5"):
+        residual_diagnostics(line, x, y, target=0.5)
+
+
+def test_one_point_is_no_points():
+    with pytest.warns(UserWarning, match="no degrees of freedom"):
+        one = DesignMatrixRegressor(["1"]).fit([[0.0]], [1.0], sigma=0.1)
+    assert "1 point, 0 degrees" in str(residual_diagnostics(one, [[0.0]], [1.0], sigma=0.1))
+
+
+def test_residuals_of_a_fit_that_has_not_converged():
+    x = np.linspace(0.0, 5.0, 12)[:, None]
+    y = 5.0 * np.exp(-x[:, 0] / 2.0) + np.random.default_rng(1).normal(0.0, 0.1, 12)
+    estimator = NonlinearLSQ("a*exp(-x/b)", p0={"a": 0.1, "b": 20.0}, start="p0", max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="Not converged"):
+        estimator.fit(x, y, sigma=0.1)
+    report = residual_diagnostics(estimator, x, y, sigma=0.1)
+    assert "the fit has not converged" in report.remarks[0]

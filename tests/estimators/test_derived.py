@@ -139,3 +139,12 @@ def test_an_unfitted_estimator_says_so():
         WeightedLinearFit().propagate("x")
     with pytest.raises(NotFittedError, match="not fitted yet"):
         WeightedLinearFit().to_uncertainties()
+
+
+def test_parameters_of_one_name_cannot_be_told_apart():
+    frame = pd.DataFrame({"intercept": [0.0, 1.0, 3.0]})
+    line = WeightedLinearFit().fit(frame, [0.1, 0.9, 3.2], sigma=0.1)
+    with pytest.raises(ValueError, match=r"`X` must have columns named differently.*'intercept'"):
+        line.to_uncertainties()
+    with pytest.raises(ValueError, match="`func` must not name what has its name in common"):
+        line.propagate("2*intercept")

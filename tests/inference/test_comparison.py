@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -351,3 +351,52 @@ def test_bad_data_are_refused():
         compare_models(MODELS, x, y, sigma=sigma[:5])
     with pytest.raises(ValueError, match="`sigma` must be a number or one value per row"):
         compare_models(MODELS, x, y, sigma=np.diag(sigma))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e8, 1e-8])
+def test_exact_fits_are_compared(unit):
+    """Data without errors, whose χ² is that of rounding, are data all the same."""
+    x = np.linspace(0.0, 10.0, 30)[:, None]
+    y = unit * (1.0 + 2.0 * x[:, 0])
+    models = {"line": WeightedLinearFit(), "parabola": DesignMatrixRegressor(["1", "x", "x**2"])}
+    known = compare_models(models, x, y, sigma=0.3 * unit)
+    assert (known["status"] == "ok").all()
+    assert list(known.index) == ["line", "parabola"]
+    assert known["AICc"].tolist() == pytest.approx([4.0, 6.0])
+    assert known.loc["parabola", "p_extra"] == pytest.approx(1.0)
+    unknown = compare_models(models, x, y)
+    assert unknown["AICc"].tolist() == [-np.inf, -np.inf]
+    assert unknown.index[0] == "line"
+    assert np.isnan(unknown.loc["parabola", "p_extra"])
+    assert "fits exactly" in unknown.attrs["verdict"]
+
+
+def test_as_many_parameters_as_points():
+    x, y = np.array([[0.0], [1.0], [3.0]]), np.array([1.0, 2.1, 3.4])
+    models = {"line": WeightedLinearFit(), "parabola": DesignMatrixRegressor(["1", "x", "x**2"])}
+    frame = compare_models(models, x, y, sigma=0.1)
+    assert frame.loc["parabola", "chi2"] == pytest.approx(0.0, abs=1e-20)
+    assert frame.loc["parabola", "delta_chi2"] == pytest.approx(frame.loc["line", "chi2"])
+
+
+def test_nested_the_wrong_way_round():
+    x, y, sigma = problem()
+    models = {"line": WeightedLinearFit(), "parabola": DesignMatrixRegressor(["1", "x", "x**2"])}
+    with pytest.raises(ValueError, match="`nested` must lead from the larger model to the smaller"):
+        compare_models(models, x, y, sigma=sigma, nested={"line": "parabola"})
+
+
+def test_data_that_no_model_could_take_are_an_error():
+    x, y, sigma = problem()
+    with pytest.raises(ValueError, match=r"`y` must be finite. Got nan in row 2"):
+        compare_models([WeightedLinearFit()], x, np.where(np.arange(len(y)) == 2, np.nan, y))
+    frame = pd.DataFrame({"x": np.ravel(x)})
+    with pytest.raises(ValueError, match="`sigma` must have the same index as `X`"):
+        compare_models([WeightedLinearFit()], frame, y, sigma=pd.Series(sigma)[::-1])
+
+
+def test_a_search_is_left_out_of_like_its_best_estimator():
+    x, y, sigma = problem()
+    search = GridSearchCV(DesignMatrixRegressor(["1", "x"]), {"rcond": [None]}, cv=3)
+    frame = compare_models({"search": search, "line": WeightedLinearFit()}, x, y, sigma=sigma)
+    assert frame.loc["search", "loo_chi2"] == pytest.approx(frame.loc["line", "loo_chi2"])

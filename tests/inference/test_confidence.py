@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy.special import ndtri, stdtrit
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
@@ -224,7 +225,7 @@ def test_a_lower_minimum_on_the_way_is_taken_up():
     found = stuck.fit(x, y, sigma=1.5)
     assert abs(found.params_[0] - 2.0) > 0.3
     with pytest.warns(ConvergenceWarning, match="local minimum, chi2 = .* leads to a lower one"):
-        table = confidence_intervals(stuck, x, y, sigma=1.5, method="profile", level=0.9999)
+        table = confidence_intervals(clone(stuck), x, y, sigma=1.5, method="profile", level=0.9999)
     assert table.loc["w", "lower"] < 2.0 < table.loc["w", "upper"]
     assert abs(table.loc["w", "estimate"] - 2.0) < 0.05
 
@@ -439,3 +440,49 @@ def test_data_without_scatter_have_intervals_without_width():
     exact = case.estimator.fit(case.X, case.y)
     table = confidence_intervals(exact, case.X, exact.predict(case.X), method="profile")
     np.testing.assert_allclose(table["upper"], table["lower"], rtol=1e-10)
+
+
+def test_a_search_must_be_fitted():
+    search = GridSearchCV(DesignMatrixRegressor(["1", "x"]), {"rcond": [None]})
+    with pytest.raises(ValueError, match="`estimator` must be fitted if it is a search"):
+        confidence_intervals(search, [[0.0], [1.0], [3.0]], [0.0, 1.1, 2.9])
+
+
+def test_bootstrap_of_a_single_measurement():
+    with pytest.warns(DegreesOfFreedomWarning, match="no degrees of freedom"):
+        table = confidence_intervals(
+            DesignMatrixRegressor(["1"]), [[0.0]], [2.0], sigma=0.1, method="bootstrap"
+        )
+    half = (table["upper"] - table["lower"]).to_numpy() / 2.0
+    assert half == pytest.approx([0.1], rel=0.1)  # 2000 replicates
+
+
+@pytest.fixture
+def unfinished():
+    """Return a fit that stops far from any minimum, and its data."""
+    x = np.linspace(0.0, 5.0, 12)[:, None]
+    y = 5.0 * np.exp(-x[:, 0] / 2.0) + np.random.default_rng(1).normal(0.0, 0.1, 12)
+    start = {"a": 1.0, "b": 1.0, "c": 1.0, "d": 5.0}
+    return NonlinearLSQ("a*exp(-x/b) + c*sin(d*x)", p0=start, start="p0", max_iter=1), x, y
+
+
+def test_no_profile_about_what_is_no_minimum(unfinished):
+    estimator, x, y = unfinished
+    with (
+        pytest.warns(ConvergenceWarning, match="Not converged"),
+        pytest.raises(ValueError, match=r"`estimator` must find a minimum.*Increase `max_iter`"),
+    ):
+        confidence_intervals(estimator, x, y, sigma=0.1, method="profile")
+
+
+def test_bootstrap_is_repeatable_whatever_the_global_seed():
+    x, y = np.arange(8.0)[:, None], np.array([1.1, 2.9, 5.0, 7.2, 9.1, 10.9, 13.1, 15.0])
+
+    def bootstrapped(random_state):
+        return confidence_intervals(
+            WeightedLinearFit(), x, y, method="bootstrap", n_resamples=50, random_state=random_state
+        )
+
+    first = bootstrapped(None)
+    pd.testing.assert_frame_equal(first, bootstrapped(0))
+    assert not first.equals(bootstrapped(np.random.default_rng(1)))

@@ -259,3 +259,9 @@ def test_parameters_must_vary_independently():
     tied = NonlinearLSQ(case.formula, tied={"p2": "9*p4"})
     with pytest.raises(ValueError, match="vary independently"):
         chi2_contour(tied, case.X, case.y, params=("p2", "p4"))
+
+
+@pytest.mark.parametrize("levels", [(), 0.5, "half"])
+def test_levels_are_a_sequence(levels):
+    with pytest.raises(ValueError, match="`levels` must be a sequence of probabilities"):
+        chi2_contour(WeightedLinearFit(), [[0.0], [1.0], [3.0]], [0.0, 1.1, 2.9], levels=levels)

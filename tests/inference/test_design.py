@@ -11,9 +11,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklsq import (
     DesignMatrixRegressor,
+    LinearizedRegressor,
     NonlinearLSQ,
     OrthogonalRegression,
     RankWarning,
+    SigmaClippedRegressor,
     WeightedLinearFit,
     expected_covariance,
     next_points,
@@ -349,3 +351,9 @@ def test_bad_input_is_refused(changes, message):
 def test_points_that_determine_nothing_yet_are_refused():
     with pytest.raises(ValueError, match="`X` must determine all parameters"):
         next_points(WeightedLinearFit(), [[1.0]], 0.1, X)
+
+
+@pytest.mark.parametrize("wrapper", [SigmaClippedRegressor, LinearizedRegressor])
+def test_what_wraps_an_estimator_is_told_apart_from_it(wrapper):
+    with pytest.raises(ValueError, match=f"Got {wrapper.__name__}; pass what it wraps"):
+        expected_covariance(wrapper(WeightedLinearFit()), X, 0.1)

@@ -20,7 +20,8 @@ from sklsq import (
 )
 from sklsq.basis import Polynomial
 from sklsq.datasets import load_filip, load_gaussian_peak, load_pearson_york, load_pion_plus
-from sklsq.inference.part_of_rows import check_targets, final_step, fit_quietly, take
+from sklsq.inference.fitted_values import last_step
+from sklsq.inference.part_of_rows import check_targets, fit_quietly, take
 
 ROUNDING = 1e-10
 ITERATED = 1e-7  # minima of nonlinear fits agree to the square root of what χ² resolves
@@ -250,4 +251,4 @@ def test_parts_of_rows():
     assert take([[0.5]], [1], 3) == [[0.5]]
     assert check_targets([[1], [2]], pd.Series([1, 2]), {"sigma": None}).tolist() == [1.0, 2.0]
     fit = fit_quietly(WeightedLinearFit(), frame, np.array([1.0, 2.0, 5.0]), {}, [0, 1])
-    assert final_step(fit).coef_ == pytest.approx([1.0])
+    assert last_step(fit).coef_ == pytest.approx([1.0])

@@ -299,7 +299,7 @@ def test_unknown_errors_are_said_to_be():
         ({"func": "a/b", "values": [1.0, 2.0]}, "`names` must say which value is which"),
         ({"func": "a/c"}, "`func` must be a formula of 'a', 'b'. Got 'c' in 'a/c'"),
         ({"names": ["a"]}, "`names` must name all 2 values. Got 1"),
-        ({"names": ["a", "a"], "func": "a"}, "`names` must be different. Got 'a' more than once"),
+        ({"names": ["a", "a"], "func": "a"}, "`func` must not name what has its name"),
         ({"func": lambda a, c: a}, "`func` must name its arguments after parameters, all of them"),
         ({"func": lambda x, y, z: x}, "`func` must take the 2 values .*Got a function of 3"),
         ({"func": lambda p: np.eye(2)}, "`func` must return a real number, or a one-dimensional"),
@@ -329,3 +329,25 @@ def test_nothing_passed_in_is_modified():
     propagate(spoils, p, cov)
     assert p.tolist() == [-2.0, 4.0]
     assert (cov == COV).all()
+
+
+@pytest.mark.parametrize("func", [np.sqrt, np.cbrt, lambda a: np.sqrt(a) + 1.0])
+def test_a_root_at_zero_has_no_finite_slope(func):
+    with pytest.warns(UserWarning, match="no finite derivative"):
+        assert np.isnan(propagate(func, 0.0, 0.01).std)
+
+
+def test_a_branch_that_is_not_taken_does_not_spoil_the_slope():
+    value, std = propagate(lambda a: np.where(a > 0.0, np.sqrt(np.abs(a)), a), -4.0, 0.01)
+    assert (value, std) == pytest.approx((-4.0, 0.1))
+
+
+@pytest.mark.parametrize("func", [lambda a: a**2, abs, "a**2", np.sinc])
+def test_no_slope_is_no_certainty(func):
+    with pytest.warns(UserWarning, match="std is zero since `func` has no slope"):
+        assert propagate(func, {"a": 0.0}, 0.01).std == 0.0
+
+
+@pytest.mark.parametrize("func", [lambda a, b: 5.0, lambda a, b: b, "a - a", "b/b"])
+def test_a_constant_is_certain(func):
+    assert propagate(func, {"a": 1.3, "b": 2.0}, np.diag([0.1, 0.0])).std == 0.0

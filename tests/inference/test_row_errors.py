@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_triangular
 
-from sklsq import DesignMatrixRegressor, OrthogonalRegression, WeightedLinearFit
+from sklsq import DesignMatrixRegressor, NonlinearLSQ, OrthogonalRegression, WeightedLinearFit
 from sklsq.inference.row_errors import errors_of_rows, solve_lower
 
 X = np.linspace(0.0, 2.0, 25)[:, None]
@@ -85,3 +85,19 @@ def test_adjusted_features_without_errors_given(method):
         "reduced_major_axis": 0.5 / b,
     }
     np.testing.assert_allclose(shift, expected[method], rtol=1e-6)
+
+
+def test_missing_points_need_no_error():
+    rng = np.random.default_rng(2)
+    y = np.column_stack([X[:, 0], 1.0 - X[:, 0]]) + rng.normal(0.0, 0.1, (len(X), 2))
+    y[3, 0] = np.nan
+    sigma = np.where(np.isnan(y), np.nan, 0.1)
+    curves = NonlinearLSQ("a + b*x").fit(X, y, sigma=sigma)
+    table = curves.residuals(X, y, sigma=sigma)
+    assert table.drop(columns="fitted").loc[3].isna().all()
+    there = np.arange(len(X)) != 3
+    alone = WeightedLinearFit().fit(X[there], y[there, 0], sigma=0.1)
+    expected = alone.residuals(X[there], y[there, 0], sigma=0.1).to_numpy()
+    np.testing.assert_allclose(table.to_numpy()[there], expected, rtol=1e-6, atol=1e-9)
+    second = curves.residuals(X, y, sigma=sigma, target=1)
+    assert second.notna().all(axis=None)

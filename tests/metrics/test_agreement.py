@@ -119,10 +119,22 @@ class TestBadInput:
             pulls(Y, F, sigma=1.0, std=-1.0)
 
     def test_degrees_of_freedom(self):
-        for n_params in (40, -1):
-            with pytest.raises(ValueError, match=r"`n_params` must be from 0 to less than .* 40"):
+        for n_params in (40, -1, 1.5, "two"):
+            with pytest.raises(ValueError, match=r"`n_params` must be an integer from 0 .* 40"):
                 reduced_chi2_score(Y, F, n_params=n_params)
 
     def test_multioutput(self):
         with pytest.raises(ValueError, match=r'`multioutput` must be "sum" or "raw_values"'):
             chi2_score(Y, F, multioutput="mean")
+
+
+def test_nothing_has_no_score():
+    with pytest.raises(ValueError, match="`y_true` must hold at least one value"):
+        chi2_score([], [])
+    with pytest.raises(ValueError, match="`y_true` must hold at least one value"):
+        interval_coverage([], np.empty((0, 2)))
+
+
+def test_ends_of_an_interval_in_the_wrong_order():
+    with pytest.raises(ValueError, match=r"lower end first. Got \[3.0, 1.0\] in row 1"):
+        interval_coverage([1.0, 2.0], [[0.0, 2.0], [3.0, 1.0]])
