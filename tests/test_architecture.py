@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "metrics": {"noise", "inference"},
     "diagnostics": {"noise", "solvers", "inference"},
     "estimators": {"noise", "basis", "models", "solvers", "inference", "expression"},
-    "display": {"inference", "diagnostics"},
+    "display": {"inference", "diagnostics", "noise"},
     "gallery": {"basis", "datasets", "diagnostics", "display", "estimators", "inference", "models"},
     "distributed": {"estimators", "noise", "basis", "models", "solvers", "inference"},
 }

@@ -353,6 +353,8 @@ class FitDisplay:
         """
         require_matplotlib(f"{type(self).__name__}.plot")
         curve = self.curve_frame(levels)
+        if ax is not None and not hasattr(ax, "plot"):
+            raise TypeError(f"`ax` must be the axes to draw in. Got {type(ax).__name__}.")
         self.ax_ = new_axes(residuals=residuals) if ax is None else ax
         self.figure_ = self.ax_.figure
         self.residual_ax_ = split_axes(self.ax_) if residuals else None

@@ -31,6 +31,7 @@ from sklsq.inference.fitted_values import (
 from sklsq.inference.residuals import used_rows
 from sklsq.inference.row_errors import errors_of_rows
 from sklsq.inference.summary import FitSummary, format_value
+from sklsq.noise import check_index
 
 __all__ = [
     "PointErrors",
@@ -72,6 +73,10 @@ def fitted_points(estimator: Any, X: Any, y: Any, errors: PointErrors, target: i
     """Return the points of a fit; `x` is the feature or, if there are several, the fitted value."""
     features: FloatArray = np.asarray(X, dtype=np.float64)
     single = features.shape[1] == 1
+    check_index("sigma", errors.sigma, X, y)
+    check_index("sigma_x", errors.sigma_x, X, y)
+    if not np.isfinite(column_of(y, target)).any():
+        raise ValueError("`y` must have finite values to be drawn. Got none.")
     summary = summary_of(estimator)
     scale, _ = scale_and_dof(summary, errors.sigma is not None, target)
     fitted, fitted_std = fitted_with_std(estimator, X, target)

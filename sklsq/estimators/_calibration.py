@@ -23,7 +23,13 @@ class InversePrediction(AffineRegressor):
         return bool(self.fit_intercept)
 
     def _parameter_names(self) -> list[str]:
-        return (["intercept"] if self.fit_intercept else []) + self._feature_names()
+        names = self._feature_names()
+        if self.fit_intercept and "intercept" in names:
+            raise ValueError(
+                '`X` must not have a column called "intercept" while one is fitted: two parameters '
+                "would bear the name. Rename the column, or use `fit_intercept=False`."
+            )
+        return (["intercept"] if self.fit_intercept else []) + names
 
     def _publish_coef(self, intercept: bool) -> None:
         super()._publish_coef(intercept)

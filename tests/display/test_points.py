@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -62,3 +63,28 @@ def test_transform_fitted_without_errors():
     fit = LinearizedRegressor(LinearRegression()).fit(x, np.exp(x[:, 0]))
     shown = FitDisplay.from_estimator(fit, x, np.exp(x[:, 0]))
     assert shown.residual_ax_.get_ylabel() == "residual"
+
+
+class TestWhatIsRefused:
+    X = pd.DataFrame({"x": np.arange(12.0)})
+    y = pd.Series(np.arange(12.0) + np.random.default_rng(0).normal(size=12))
+    sigma = pd.Series(np.full(12, 0.3))
+
+    def line(self):
+        return WeightedLinearFit().fit(self.X, self.y, sigma=self.sigma)
+
+    def test_errors_in_another_order(self):
+        with pytest.raises(ValueError, match="`sigma` must have the same index"):
+            FitDisplay.from_estimator(self.line(), self.X, self.y, sigma=self.sigma[::-1])
+
+    def test_a_target_that_does_not_exist(self):
+        with pytest.raises(ValueError, match="`target` must be the number of a column"):
+            FitDisplay.from_estimator(self.line(), self.X, self.y, sigma=self.sigma, target=3)
+
+    def test_nothing_to_draw(self):
+        with pytest.raises(ValueError, match="`y` must have finite values to be drawn"):
+            FitDisplay.from_estimator(self.line(), self.X, self.y * np.nan, sigma=self.sigma)
+
+    def test_what_is_no_axes(self):
+        with pytest.raises(TypeError, match="`ax` must be the axes to draw in. Got str"):
+            FitDisplay.from_estimator(self.line(), self.X, self.y, sigma=self.sigma, ax="a")

@@ -1,10 +1,11 @@
 """The straight line and the plane: correlation, parameters about a point, two ways to a line."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from sklsq import DesignMatrixRegressor, WeightedLinearFit
+from sklsq import DesignMatrixRegressor, OrthogonalRegression, WeightedLinearFit
 from sklsq.estimators.weighted_linear import ParametersAt
 
 
@@ -199,3 +200,13 @@ def test_intercept_is_a_number(n):
     assert isinstance(fit.intercept_, float)
     assert isinstance(fit.intercept_std_, float)
     assert fit.coef_.shape == (1,)
+
+
+@pytest.mark.parametrize("estimator", [WeightedLinearFit, OrthogonalRegression])
+def test_a_column_called_intercept_is_refused(estimator):
+    X = pd.DataFrame({"intercept": np.arange(5.0), "x": [1.0, 4.0, 2.0, 8.0, 3.0]})
+    y = np.array([1.0, 2.0, 0.5, 3.0, 2.5])
+    with pytest.raises(ValueError, match='must not have a column called "intercept"'):
+        estimator().fit(X, y)
+    without = estimator(fit_intercept=False).fit(X, y)
+    assert without.param_names_ == ["intercept", "x"]
