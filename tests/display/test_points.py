@@ -86,5 +86,5 @@ class TestWhatIsRefused:
             FitDisplay.from_estimator(self.line(), self.X, self.y * np.nan, sigma=self.sigma)
 
     def test_what_is_no_axes(self):
-        with pytest.raises(TypeError, match="`ax` must be the axes to draw in. Got str"):
+        with pytest.raises(TypeError, match=r"`ax` must be the axes to draw in\. Got str"):
             FitDisplay.from_estimator(self.line(), self.X, self.y, sigma=self.sigma, ax="a")
