@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklsq._typing import FloatArray
 from sklsq.estimators._extrapolation import unwatched
+from sklsq.estimators._missing import filled, missing_as_nan
 from sklsq.exceptions import UnweightedScoreWarning, warn_caller
 from sklsq.noise import check_index, check_noise
 
@@ -36,7 +37,7 @@ class AgreementWithData:
         X : array_like of shape (n, p)
             Features.
         y : array_like of shape (n,) or (n, t)
-            Measured values.
+            Measured values; NaN for a missing point of one of t curves, which is left out.
         sample_weight : array_like of shape (n,) or (n, t), optional
             1/σ² of the measured values.
         sigma : float or array_like of shape (n,) or (n, t), optional
@@ -45,8 +46,9 @@ class AgreementWithData:
         Returns
         -------
         score : float
-            Mean over the targets of :math:`1 - \\sum (y-f)^2/\\sigma^2 / \\sum (y-\\bar
-            y)^2/\\sigma^2`, with the weighted mean of y.
+            Mean over the targets that have points of
+            :math:`1 - \\sum (y-f)^2/\\sigma^2 / \\sum (y-\\bar y)^2/\\sigma^2`, with the weighted
+            mean of y.
 
         Warns
         -----
@@ -65,31 +67,33 @@ class AgreementWithData:
         check_index("sample_weight", sample_weight, X, y)
         with unwatched():
             predicted = cast(FloatArray, self.predict(X))
-        measured = np.asarray(y, dtype=np.float64)
+        measured = np.asarray(missing_as_nan(y), dtype=np.float64)
+        present = np.ones(measured.shape, dtype=bool)
+        if measured.ndim == 2:
+            present = ~np.isnan(measured)
+            sigma, sample_weight = filled(sigma, ~present), filled(sample_weight, ~present)
         n_targets = None if measured.ndim == 1 else measured.shape[1]
         noise = check_noise(
             sigma, sample_weight, measured.shape[0], n_targets, allow_covariance=False
         )
-        if not noise.given:
+        if not noise.given and present.all():
             return float(r2_score(measured, predicted))
-        weight = (
-            1.0 / cast(FloatArray, noise.variance())
-            if noise.values_are == "sigma"
-            else noise.values
-        )
-        weights = np.broadcast_to(
-            np.reshape(weight, (-1, 1)) if np.ndim(weight) < 2 else weight,
-            (measured.shape[0], n_targets or 1),
-        )
-        measured, predicted = measured.reshape(weights.shape), predicted.reshape(weights.shape)
-        return float(
-            np.mean(
-                [
-                    r2_score(measured[:, k], predicted[:, k], sample_weight=weights[:, k])
-                    for k in range(weights.shape[1])
-                ]
-            )
-        )
+        weights: Any = 1.0
+        if noise.given:
+            by_sigma = noise.values_are == "sigma"
+            weights = 1.0 / cast(FloatArray, noise.variance()) if by_sigma else noise.values
+            weights = np.reshape(weights, (-1, 1)) if np.ndim(weights) < 2 else weights
+        shape = measured.shape[0], n_targets or 1
+        weights = np.broadcast_to(weights, shape)
+        measured, predicted = measured.reshape(shape), predicted.reshape(shape)
+        scores = [
+            r2_score(measured[rows, k], predicted[rows, k], sample_weight=weights[rows, k])
+            for k, rows in enumerate(present.reshape(shape).T)
+            if rows.any()
+        ]
+        if not scores:
+            raise ValueError("`y` must have points. Got only missing ones (NaN).")
+        return float(np.mean(scores))
 
     def residuals(
         self,

@@ -59,19 +59,20 @@ def feature_columns(model: Any, features: Any, names: Sequence[str] | None) -> l
     Raises
     ------
     ValueError
-        If some of the features are columns, and others are not.
+        If a feature is not a column.
     """
     if isinstance(model, (str, Model)) or features is None or isinstance(features, (str, int)):
         return None
-    missing = [name for name in features if name not in (names or ())]
-    if len(missing) == len(features):
+    if names is None:
         return None
-    if missing:
-        raise ValueError(
-            f"`features` must be columns of X. Got {missing[0]!r}, not among "
-            f"{', '.join(map(str, names or ()))}."
-        )
-    columns = list(names or ())
+    columns = list(names)
+    for name in features:
+        if name not in columns:
+            raise ValueError(
+                f"`features` must be columns of X. Got {name!r}, not among "
+                f"{', '.join(columns)}. Rename the columns, or pass X as a plain array, whose "
+                "columns are taken in order."
+            )
     return [columns.index(name) for name in features]
 
 

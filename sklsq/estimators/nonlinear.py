@@ -14,6 +14,7 @@ from sklsq.estimators._binding import bound_model, feature_columns
 from sklsq.estimators._curves import Curves, whitened_curves
 from sklsq.estimators._distances import by_distance
 from sklsq.estimators._minima import PublishedMinima
+from sklsq.estimators._missing import filled, missing_as_nan
 from sklsq.estimators._parameter_space import parameter_space
 from sklsq.estimators._progress import Progress, printed, watched
 from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free, together
@@ -22,6 +23,8 @@ from sklsq.solvers.nonlinear_problem import Minima, Tolerances
 from sklsq.solvers.robust_loss import LOSSES
 
 __all__ = ["NonlinearLSQ"]
+
+_SMALLEST, _LARGEST = 1e-150, 1e150  # size of y whose sum of squares is a number
 
 
 class NonlinearLSQ(PublishedMinima):
@@ -268,22 +271,18 @@ class NonlinearLSQ(PublishedMinima):
         self, X: Any, y: Any, sample_weight: Any, sigma: Any
     ) -> tuple[FloatArray, FloatArray, Noise, bool, BoolArray | None]:
         """Return X, Y (n, t), noise, whether y was one-dimensional, and the points missing."""
-        missing, values = None, np.asarray(y)
+        missing, values = None, missing_as_nan(y)
         if values.ndim == 2:
             check_index("sigma", sigma, X, y)
             check_index("sample_weight", sample_weight, X, y)
             missing = np.isnan(values) if values.dtype.kind == "f" else None
             if missing is not None and missing.any():
                 y = np.where(missing, 0.0, values)
-                sigma, sample_weight = (
-                    np.where(missing, 1.0, np.asarray(given, dtype=np.float64))
-                    if given is not None and np.shape(given) == values.shape
-                    else given
-                    for given in (sigma, sample_weight)
-                )
+                sigma, sample_weight = filled(sigma, missing), filled(sample_weight, missing)
         data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=True)
         if missing is not None and not missing.any():
             missing = None
+        _check_size(np.abs(data.Y).max(axis=0))
         return data.X, data.Y, data.noise, data.single, missing
 
     def _names(self) -> list[str] | None:
@@ -344,3 +343,15 @@ class NonlinearLSQ(PublishedMinima):
 
         n_jobs = effective_n_jobs(self.n_jobs)
         return np.array_split(np.arange(n_curves), min(max(n_jobs, 1), n_curves))
+
+
+def _check_size(largest: FloatArray) -> None:
+    """Refuse y (t curves, their largest values) whose squares vanish, or are all infinite."""
+    if all(_SMALLEST < value < _LARGEST for value in largest.tolist()):
+        return
+    small = (largest < _SMALLEST) & (largest > 0.0)
+    if small.any() or not (largest < _LARGEST).any():
+        raise ValueError(
+            f"`y` must be of a size whose squares are numbers, {_SMALLEST:.0e} to {_LARGEST:.0e}. "
+            f"Got a largest value of {largest[np.argmax(small)]:.3g}. Give y in another unit."
+        )

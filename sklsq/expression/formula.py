@@ -182,7 +182,9 @@ def parse(source: str) -> Expression:
 
 
 def compile_many(
-    expressions: Iterable[Expression], argument_names: Iterable[str]
+    expressions: Iterable[Expression],
+    argument_names: Iterable[str],
+    numbers: Iterable[str] = (),
 ) -> Callable[..., list[Any]]:
     """Make one function of several formulas, common parts computed once.
 
@@ -192,12 +194,14 @@ def compile_many(
         For example a model and its derivatives.
     argument_names : iterable of str
         The names in the order in which the function takes their values.
+    numbers : iterable of str
+        Names whose values may be Python's floats, which then divide and raise as NumPy's do.
 
     Returns
     -------
     callable
         ``function(*values)`` returns a list with one result for each expression. Values go through
-        unchecked: make integer arrays floats before, and Python's numbers NumPy's. A result has the
+        unchecked: make integer arrays floats before, and other numbers NumPy's. A result has the
         shape to which the names that occur in it broadcast: a constant derivative is a plain float.
         Results may share memory with the arguments or with each other; do not write into them. The
         function does not pickle; it is cached, so calling `compile_many` again is cheap.
@@ -231,7 +235,7 @@ def compile_many(
             "`argument_names` must have every name of the expressions. "
             f"Got none of {sorted(set(missing))}. Add them."
         )
-    return _compile(formulas, names)
+    return _compile(formulas, names, tuple(numbers))
 
 
 @lru_cache(maxsize=1024)
@@ -248,9 +252,11 @@ def _build(parsed_from: str, differentiated_by: tuple[str, ...]) -> Expression:
 
 @lru_cache(maxsize=512)
 def _compile(
-    expressions: tuple[Expression, ...], argument_names: tuple[str, ...]
+    expressions: tuple[Expression, ...],
+    argument_names: tuple[str, ...],
+    numbers: tuple[str, ...] = (),
 ) -> Callable[..., list[Any]]:
-    return compile_tapes([expression._steps for expression in expressions], argument_names)
+    return compile_tapes([each._steps for each in expressions], argument_names, numbers)
 
 
 def _as_operand(value: Any) -> Any:

@@ -5,7 +5,9 @@ and each listed NumPy function on them appends a step to a tape, so that what co
 formula the function computes, ready to be differentiated exactly and compiled. This is sound
 because a tracer has no value: whatever would make the formula depend on one (a comparison, `if`,
 `float`, an index, a length, a sum over rows, a captured array) is refused, and the function is
-then called as it stands instead.
+then called as it stands instead. That also holds where the function catches the refusal and goes
+another way, or asks by `isinstance` or `hasattr` what it was given: the tape remembers. Columns
+change in place as arrays do, numbers do not.
 
 Source: A. Griewank and A. Walther, "Evaluating Derivatives", 2nd ed., SIAM 2008, chapter 6
 (recording a tape by overloaded operators).
@@ -33,28 +35,40 @@ _BINARY = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power":
 _CONSTANT = {"ones_like": 1.0, "zeros_like": 0.0}
 
 
+class _Traced(Tape):
+    """A tape that remembers whether an argument was asked for more than a formula can tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal = ""
+
+    def refuse(self, reason: str) -> str:
+        self.refusal = reason
+        return reason
+
+
 class Tracer:
     """An argument without a value, or what was computed from such.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklsq.expression.tape import Tape
-    >>> x = Tracer.argument(Tape(), "x")
+    >>> x = Tracer.of("x")
     >>> (2.0 * np.exp(-x)).steps[-1]
     Step(operation='*', operands=(3, 2), name='', number=0.0)
     """
 
-    __slots__ = ("_place", "_tape")
+    __slots__ = ("_is_array", "_place", "_tape")
     __hash__ = None  # type: ignore[assignment]  # as of arrays
 
-    def __init__(self, tape: Tape, place: int) -> None:
-        self._tape, self._place = tape, place
+    def __init__(self, tape: _Traced, place: int, is_array: bool) -> None:
+        self._tape, self._place, self._is_array = tape, place, is_array
 
     @classmethod
-    def argument(cls, tape: Tape, name: str) -> Tracer:
-        """Return the argument of that name."""
-        return cls(tape, tape.put("name", name=name))
+    def of(cls, name: str, *, tape: _Traced | None = None, is_array: bool = True) -> Tracer:
+        """Return the argument of that name: a column, or a number."""
+        tape = _Traced() if tape is None else tape
+        return cls(tape, tape.put("name", name=name), is_array)
 
     @property
     def steps(self) -> Steps:
@@ -64,29 +78,40 @@ class Tracer:
     def _put(self, operation: str, *operands: Any) -> Tracer:
         tape = self._tape
         if len(tape.steps) > _MAX_STEPS:
-            raise TypeError(f"a function of more than {_MAX_STEPS} operations is not traced")
+            self._refuse(f"a function of more than {_MAX_STEPS} operations is not traced")
         places = [self._place_of(operand) for operand in operands]
+        is_array = any(type(operand) is Tracer and operand._is_array for operand in operands)
         if operation == "**":
             exponent = tape.constants[places[1]]
             if exponent is not None and exponent == int(exponent) and _is_small(exponent):
-                return Tracer(tape, tape.put("power", places[0], number=exponent))
-        return Tracer(tape, tape.put(operation, *places))
+                return Tracer(tape, tape.put("power", places[0], number=exponent), is_array)
+        return Tracer(tape, tape.put(operation, *places), is_array)
 
     def _place_of(self, operand: Any) -> int:
-        if isinstance(operand, Tracer):
+        if type(operand) is Tracer:
+            if operand._tape is not self._tape:
+                self._refuse("an argument of another call is not traced")
             return operand._place
         if isinstance(operand, bool | np.bool_) or np.ndim(operand) or not _is_real(operand):
-            raise TypeError(f"a {type(operand).__name__} is not traced")
+            self._refuse(f"a {type(operand).__name__} is not traced")
         number = float(operand)
         if not np.isfinite(number):
-            raise TypeError(f"the number {number} is not traced")
+            self._refuse(f"the number {number} is not traced")
         return self._tape.put("number", number=number)
+
+    def _in_place(self, operation: str, other: Any) -> Tracer:
+        """Change a column, under all the names it has; a number is only replaced."""
+        changed = self._put(operation, self, other)
+        if not self._is_array:
+            return changed
+        self._place = changed._place
+        return self
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Tracer:
         """Append a listed universal function."""
         name = ufunc.__name__
         if method != "__call__" or kwargs:
-            raise TypeError(f"{name}.{method} with options is not traced")
+            self._refuse(f"{name}.{method} with options is not traced")
         if name in _BINARY:
             return self._put(_BINARY[name], *inputs)
         if name in ("absolute", "fabs"):
@@ -94,20 +119,32 @@ class Tracer:
         if name == "square":
             return self._put("**", *inputs, 2.0)
         if name == "positive":
-            return self
+            return Tracer(self._tape, self._place, self._is_array)
         if name not in ("negative", *DERIVATIVES):
-            raise TypeError(f"{name} is not traced")
+            self._refuse(f"{name} is not traced")
         return self._put(name, *inputs)
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> float:
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Tracer:
         """Return a constant for the two functions that make one of an array's shape."""
         name = getattr(function, "__name__", "")
-        if name not in _CONSTANT or kwargs or len(args) != 1:
-            raise TypeError(f"{name} is not traced")
-        return _CONSTANT[name]
+        if name not in _CONSTANT or kwargs or len(args) != 1 or type(args[0]) is not Tracer:
+            self._refuse(f"{name} is not traced")
+        tape: _Traced = self._tape
+        return Tracer(tape, tape.put("number", number=_CONSTANT[name]), is_array=True)
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("a traced argument has no value")
+    def _refuse(self, reason: str) -> NoReturn:
+        raise TypeError(self._tape.refuse(reason))
+
+    def _has_no_value(self, *_: Any, **__: Any) -> NoReturn:
+        self._refuse("a traced argument has no value")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(self._tape.refuse(f"a traced argument has no {name}"))
+
+    @property  # type: ignore[misc]  # of object it can be set
+    def __class__(self) -> type:  # what isinstance() looks at
+        self._tape.refuse("a traced argument has no class")
+        return Tracer
 
     def __add__(self, other: Any) -> Tracer:
         return self._put("+", self, other)
@@ -143,20 +180,37 @@ class Tracer:
         return self._put("negative", self)
 
     def __pos__(self) -> Tracer:
-        return self
+        return Tracer(self._tape, self._place, self._is_array)
 
     def __abs__(self) -> Tracer:
         return self._put("abs", self)
 
+    def __iadd__(self, other: Any) -> Tracer:
+        return self._in_place("+", other)
+
+    def __isub__(self, other: Any) -> Tracer:
+        return self._in_place("-", other)
+
+    def __imul__(self, other: Any) -> Tracer:
+        return self._in_place("*", other)
+
+    def __itruediv__(self, other: Any) -> Tracer:
+        return self._in_place("/", other)
+
+    def __ipow__(self, other: Any) -> Tracer:
+        return self._in_place("**", other)
+
     # What would ask for a value. Equality in particular would otherwise compare identities.
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __bool__ = __float__ = __int__ = __complex__ = __index__ = __len__ = __iter__ = _refuse
-    __getitem__ = __setitem__ = __array__ = __contains__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _has_no_value
+    __bool__ = __float__ = __int__ = __complex__ = __index__ = __len__ = _has_no_value
+    __iter__ = __getitem__ = __setitem__ = __contains__ = _has_no_value
+    __array__ = __reduce_ex__ = __format__ = _has_no_value
 
 
 def trace(
     function: Callable[..., Any],
-    argument_names: Sequence[str],
+    columns: Sequence[str],
+    numbers: Sequence[str],
     refusals: tuple[type[Exception], ...],
 ) -> Steps | None:
     """Return the formula that a function computes; None if it is not one.
@@ -165,26 +219,28 @@ def trace(
     ----------
     function : callable
         ``function(*tracers)``, one for each name.
-    argument_names : sequence of str
-        Names of the arguments.
+    columns, numbers : sequence of str
+        Names of the arguments: those that are arrays, then those that are numbers.
     refusals : tuple of exception types
         What a function raises that cannot be called so.
 
     Examples
     --------
     >>> import numpy as np
-    >>> trace(lambda x, k: np.exp(-k * x), ["x", "k"], (TypeError,))[-1].operation
+    >>> trace(lambda x, k: np.exp(-k * x), ["x"], ["k"], (TypeError,))[-1].operation
     'exp'
-    >>> trace(lambda x, k: x if k > 0 else k, ["x", "k"], (TypeError,)) is None
+    >>> trace(lambda x, k: x if k > 0 else k, ["x"], ["k"], (TypeError,)) is None
     True
     """
-    tape = Tape()
-    arguments = [Tracer.argument(tape, name) for name in argument_names]
+    tape = _Traced()
+    arguments = [Tracer.of(name, tape=tape) for name in columns]
+    arguments += [Tracer.of(name, tape=tape, is_array=False) for name in numbers]
     try:
         result = function(*arguments)
     except refusals:
         return None
-    return result.steps if isinstance(result, Tracer) and result._tape is tape else None
+    is_formula = type(result) is Tracer and result._tape is tape and not tape.refusal
+    return result.steps if is_formula else None
 
 
 @lru_cache(maxsize=512)
@@ -200,10 +256,11 @@ def compile_traced(
     argument_names : tuple of str
         Names in the order in which both functions take their values.
     by : tuple of str
-        Names to differentiate by.
+        Names to differentiate by; the second function takes Python floats for them, too.
     """
     slopes = [differentiate(steps, name) for name in by]
-    return compile_tapes([steps], argument_names), compile_tapes([steps, *slopes], argument_names)
+    both = compile_tapes([steps, *slopes], argument_names, by)
+    return compile_tapes([steps], argument_names), both
 
 
 def _is_small(exponent: float) -> bool:

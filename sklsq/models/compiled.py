@@ -27,8 +27,8 @@ class CompiledFormula:
     value : callable
         Returns ``[value]``.
     value_and_slopes : callable or None
-        Returns the value and its derivative by each parameter; None where dual numbers are to be
-        carried through `value`.
+        Returns the value and its derivative by each parameter, which may be a Python float; None
+        where dual numbers are to be carried through `value`.
     """
 
     columns: tuple[int, ...]

@@ -126,11 +126,11 @@ class FormulaModel(Model):
     @cached_property
     def _compiled(self) -> CompiledFormula:
         arguments = (*(self.features[j] for j in self._used), *self.parameter_names)
-        slopes = self.derivatives
+        value, slopes, numbers = self._expression, self.derivatives, self.parameter_names
         return CompiledFormula(
             self._used,
-            compile_many([self._expression], arguments),
-            None if slopes is None else compile_many([self._expression, *slopes], arguments),
+            compile_many([value], arguments),
+            None if slopes is None else compile_many([value, *slopes], arguments, numbers),
         )
 
 

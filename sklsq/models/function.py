@@ -26,7 +26,7 @@ from sklsq.models.differences import (
     forward_differences,
 )
 from sklsq.models.dual import Dual, DualVector, derivative_rows, seeds
-from sklsq.models.memory import FunctionMemory, is_self_contained
+from sklsq.models.memory import FunctionMemory, names_outside
 from sklsq.models.model import BLOCK_POINTS, At, Model, blocks
 
 __all__ = ["JAC_METHODS", "FunctionModel", "Jac"]
@@ -49,6 +49,7 @@ _REFUSALS = (
 # A batch may round differently from single calls; a wrong broadcast is off by far more.
 _ROUNDING = 1e-9
 _ROWS_TO_PART = 2000
+_BESIDE_ZERO = 0.0123  # no number that a function would ask for
 _FORMULAS = FunctionMemory()
 
 
@@ -226,9 +227,22 @@ class FunctionModel(Model):
             if not np.isfinite(values).any():
                 return None
             confirmed = _same(self._traced.evaluate(X, p[None])[0], values)
-        if confirmed and is_self_contained(self.function):
-            _FORMULAS.put(self.function, key, self._traced)
+            if confirmed and not p.all():
+                confirmed = self._confirmed_beside_zero(X, p)
+        outside = names_outside(self.function) if confirmed else None
+        if outside is not None:
+            _FORMULAS.put(self.function, key, self._traced, outside)
         return confirmed
+
+    def _confirmed_beside_zero(self, X: FloatArray, p: FloatArray) -> bool:
+        """Whether the values are the same where no parameter that is zero hides a difference."""
+        assert self._traced is not None
+        beside = np.where(p == 0.0, _BESIDE_ZERO * (np.arange(len(p)) + 1.0), p)
+        try:
+            values = self._value(X, beside)
+        except _REFUSALS:
+            return True
+        return _same(self._traced.evaluate(X, beside[None])[0], values)
 
     def _written_down(
         self, n_features: int, n_params: int, is_vector: bool
@@ -237,10 +251,15 @@ class FunctionModel(Model):
         params = tuple(f"p{j}" for j in range(n_params))
 
         def call(*tracers: Tracer) -> Any:
-            given = tracers[n_features:]
-            return self.function(*tracers[:n_features], *([list(given)] if is_vector else given))
+            given: Any = tracers[n_features:]
+            if is_vector:
+                vector = np.empty(n_params, dtype=object)
+                for i, tracer in enumerate(given):
+                    vector[i] = tracer
+                given = [vector]
+            return self.function(*tracers[:n_features], *given)
 
-        steps = trace(call, columns + params, _REFUSALS)
+        steps = trace(call, columns, params, _REFUSALS)
         if steps is None or not any(step.name in columns for step in steps):
             return None  # what does not depend on X is not one number a row
         return CompiledFormula(

@@ -17,13 +17,16 @@ chosen. Once it is small the steps go on undamped until the next one, by the rat
 shrink, would be below 1e-11, or rounding lets them shrink no longer.
 
 With many rows the start comes from a descent on every so-manieth of them, and the others are
-visited block by block.
+visited block by block. Some rows may not show what all of them do, such as a peak between the lines
+of an image. What such a start leads to is taken only if it fits all rows as well as the some, and
+better than the start itself did; else the descent from there is made, too.
 
 A parameter on a bound whose gradient points outward is held there, and released when it turns.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 
 import numpy as np
@@ -32,8 +35,8 @@ from sklsq._typing import FloatArray, IntArray
 from sklsq.solvers.batched_descent import minimise_batch
 from sklsq.solvers.blas import single_blas_thread
 from sklsq.solvers.descent import Descent
-from sklsq.solvers.linearisation import is_blocked
-from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
+from sklsq.solvers.linearisation import cost_at, is_blocked
+from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.ordinary_descent import is_ordinary, ordinary_descent
 
 __all__ = ["minimise"]
@@ -42,6 +45,7 @@ _THREADED = 4_000  # entries of J from which on BLAS may start threads, which wa
 _SUBSAMPLES = 32  # of a blocked problem, one of which finds the start
 _MIN_SUBSAMPLE = 4_096
 _WORTH_A_GUIDE = 4_096  # rows from which on a descent on some of them comes first
+_SCATTER = 3.0  # standard deviations of the cost of some rows
 _USUAL = Tolerances()
 _OF_MANY_ROWS = Tolerances(gtol=1e-6, left=1e-9)  # whose standard errors are small
 _ROUGHLY = Tolerances(gtol=0.05, polish=False)  # a subsample's minimum is off by its own errors
@@ -99,13 +103,25 @@ def _single(
     tolerances: Tolerances,
 ) -> Minima:
     """Return the minimum of one descent."""
-    if problem.n_rows > _WORTH_A_GUIDE and problem.take is not None:
-        guide = _of_subsample(problem, start, curve, max_iter)
-        if guide.converged[0]:
-            minimum = _descend(problem, guide.params[0], curve, max_iter, tolerances)
-            if minimum.converged[0]:
-                return minimum
-    return _descend(problem, start, curve, max_iter, tolerances)
+    if problem.n_rows <= _WORTH_A_GUIDE or problem.take is None:
+        return _descend(problem, start, curve, max_iter, tolerances)
+    some = _some_rows(problem)
+    guide = _single(some, start, curve, max_iter, _ROUGHLY)
+    if not guide.converged[0]:
+        return _descend(problem, start, curve, max_iter, tolerances)
+    guided = _descend(problem, guide.params[0], curve, max_iter, tolerances)
+    cost = float(guided.cost[0])
+    if guided.converged[0]:
+        scatter = 1.0 + _SCATTER * math.sqrt(2.0 / some.n_rows)
+        as_good = cost / problem.n_rows <= scatter * float(guide.cost[0]) / some.n_rows
+        if (as_good or guided.outcome[0] == Outcome.EXACT) and (
+            cost_at(some, start, curve) > cost or not cost > cost_at(problem, start, curve)
+        ):
+            return guided
+    plain = _descend(problem, start, curve, max_iter, tolerances)
+    if not plain.converged[0] and guided.converged[0]:
+        return guided
+    return guided if guided.converged[0] and cost < float(plain.cost[0]) else plain
 
 
 def _descend(
@@ -124,15 +140,12 @@ def _descend(
     return Descent(problem, start, curve, max_iter, tolerances, reached).run()
 
 
-def _of_subsample(
-    problem: NonlinearProblem, start: FloatArray, curve: int, max_iter: int
-) -> Minima:
-    """Return the rough minimum of every so-manieth row: most of the way at little cost."""
+def _some_rows(problem: NonlinearProblem) -> NonlinearProblem:
+    """Return every so-manieth row: they lead most of the way at little cost."""
     assert problem.take is not None
     least = _MIN_SUBSAMPLE if is_blocked(problem) else _WORTH_A_GUIDE // _SUBSAMPLES * 4
     every = max(min(_SUBSAMPLES, problem.n_rows // least), 1)
-    part = problem.take(slice(0, problem.n_rows, every))
-    return _single(part, start, curve, max_iter, _ROUGHLY)
+    return problem.take(slice(0, problem.n_rows, every))
 
 
 def _stacked(parts: list[Minima]) -> Minima:

@@ -30,6 +30,7 @@ from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
 __all__ = ["Projection", "minimise_separable", "project"]
 
 _SCANNED_NUMBERS = 200_000  # entries of the Jacobians held at a time
+_COMPARED = 64  # points, one of which has small residuals
 _DEPENDENT = 1e-11  # share of a column that must not be in the span of the earlier ones
 _ROUGHLY = Tolerances(gtol=1e-5, polish=False, reach=1.0)
 
@@ -94,11 +95,19 @@ class Projection:
         return np.maximum(costs, 0.0, out=costs)
 
     def _differences(self, alpha: FloatArray, curves: IntArray) -> FloatArray:
-        """Return whitened data (C, n) less those of the first curve; NaN if no point is finite."""
-        for point in self._without_linear(alpha):
-            residuals = self.full.evaluate(np.repeat(point[None], len(curves), axis=0), curves)
-            if np.isfinite(residuals[0]).all():
+        """Return whitened data (C, n) less those of the first curve; NaN if no point is finite.
+
+        They are differences of residuals, where those are smallest: a large model hides the data.
+        """
+        points, first = self._without_linear(alpha), np.repeat(curves[:1], len(alpha))
+        best = points[0]
+        for start in range(0, len(points), _COMPARED):
+            part = slice(start, start + _COMPARED)
+            sizes = np.abs(self.full.evaluate(points[part], first[part])).max(axis=1)
+            if np.isfinite(sizes).any():
+                best = points[part][np.nanargmin(sizes)]
                 break
+        residuals = self.full.evaluate(np.repeat(best[None], len(curves), axis=0), curves)
         differences: FloatArray = residuals - residuals[0]
         return differences
 

@@ -181,3 +181,19 @@ class TestManyCurves:
 def test_options(options, message):
     with pytest.raises(ValueError, match=message):
         NonlinearLSQ(DECAY, **options).fit(X, Y)
+
+
+@pytest.mark.parametrize("unit", [1e-160, 1e-200, 1e160])
+def test_squares_that_are_no_numbers(unit):
+    """χ² would be zero, and any parameters a perfect fit; or infinite."""
+    message = "`y` must be of a size whose squares are numbers.*Give y in another unit"
+    with pytest.raises(ValueError, match=message):
+        NonlinearLSQ(DECAY).fit(X, unit * Y)
+    assert NonlinearLSQ("a + b*x").fit(X, np.zeros(40)).chi2_ == 0.0
+
+
+@pytest.mark.parametrize("unit", [1e-140, 1e140])
+def test_any_other_unit_is_the_same_fit(unit):
+    fit, other = NonlinearLSQ(DECAY).fit(X, Y), NonlinearLSQ(DECAY).fit(X, unit * Y)
+    np.testing.assert_allclose(other.params_, fit.params_ * [unit, 1.0, unit], rtol=1e-7)
+    np.testing.assert_allclose(other.params_std_, fit.params_std_ * [unit, 1.0, unit], rtol=1e-5)

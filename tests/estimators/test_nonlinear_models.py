@@ -155,13 +155,16 @@ class TestCallable:
     def test_some_columns_by_name(self):
         columns = ["v", "w", "u"]
         assert feature_columns(surface, ["u", "v"], columns) == [2, 0]
-        for features in (None, 2, "all", ["p", "q"]):  # by position
+        for features in (None, 2, "all"):  # by position
             assert feature_columns(surface, features, columns) is None
+        assert feature_columns(surface, ["p", "q"], None) is None
         assert feature_columns("a*u", ["u"], columns) is None
         with pytest.raises(
             ValueError, match=r"`features` must be columns of X. Got 'q', not among"
         ):
             NonlinearLSQ(surface, features=["u", "q"]).fit(FRAME, Y)
+        with pytest.raises(ValueError, match=r"Got 'p', not among .*Rename the columns, or pass"):
+            NonlinearLSQ(surface, features=["p", "q"]).fit(FRAME, Y)
 
     @pytest.mark.parametrize(
         ("features", "message"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from sklsq import DesignMatrixRegressor, UnweightedScoreWarning, WeightedLinearFit
+from sklsq import DesignMatrixRegressor, NonlinearLSQ, UnweightedScoreWarning, WeightedLinearFit
 
 
 def data(n=25, t=None, seed=0):
@@ -126,3 +126,27 @@ def test_no_other_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         WeightedLinearFit().fit(X, y, sigma=sigma).score(X, y, sigma=sigma)
+
+
+@pytest.mark.parametrize("errors", [None, 0.1, "each"])
+def test_missing_points_are_left_out(errors):
+    X, y, sigma = data(t=4)
+    y[[3, 8], [0, 2]] = np.nan
+    y[:, 3] = np.nan
+    sigma[np.isnan(y)] = np.nan
+    given = sigma if errors == "each" else errors
+    start = {"a": 1.0, "b": -1.0}
+    fit = NonlinearLSQ("a*x0 + b*x1", start)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the last curve has no points
+        fit.fit(X, y, sigma=given)
+    fitted, expected = fit.predict(X), []
+    for k in range(3):
+        rows = ~np.isnan(y[:, k])
+        weights = 1.0 / sigma[rows, k] ** 2 if errors == "each" else None
+        expected.append(r2_score(y[rows, k], fitted[rows, k], sample_weight=weights))
+    assert fit.score(X, y, sigma=given) == pytest.approx(np.mean(expected), rel=1e-13)
+    as_objects = np.where(np.isnan(y), None, y)
+    assert fit.score(X, as_objects, sigma=given) == pytest.approx(np.mean(expected), rel=1e-13)
+    with pytest.raises(ValueError, match=r"`y` must have points\. Got only missing ones"):
+        fit.score(X, np.full_like(y, np.nan), sigma=given)

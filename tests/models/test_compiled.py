@@ -51,3 +51,29 @@ def test_models_offer_it(model):
 def test_a_function_that_is_no_formula_does_not():
     model = bind(lambda x, a, k: np.where(x > 1.0, a, k))
     assert model.at(X, PARAMS[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "params"),
+    [
+        ("x*(1/a) + k", (0.0, 1.0)),
+        ("x*a**0.5 + abs(a**k)", (-1.0, 0.5)),
+        ("x*10**a + k", (400.0, 1.0)),
+        ("x*a**20 + k", (1e100, 1.0)),
+        ("x*a**-1 + k", (0.0, 1.0)),
+        ("x*(k/a)**2 + exp(a)", (0.0, 0.0)),
+    ],
+)
+def test_python_floats_divide_and_raise_as_numbers_of_numpy_do(source, params):
+    """Python raises errors there, or goes on with complex numbers."""
+    for model in (
+        formula_model(source, 1),
+        bind(eval(f"lambda x, a, k: {source}", {"exp": np.exp})),
+    ):
+        start, at = np.array(params), model.at(X, np.array([1.0, 1.0]))
+        values, derivatives = model.linearise(X, start[None])
+        with np.errstate(all="ignore"):
+            alone, *slopes = at(*start.tolist())
+        np.testing.assert_array_equal(values[0], np.broadcast_to(alone, len(X)))
+        for row, slope in zip(derivatives[0], slopes, strict=True):
+            np.testing.assert_array_equal(row, np.broadcast_to(slope, len(X)))

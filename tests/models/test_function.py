@@ -301,3 +301,23 @@ def test_pickle():
     copy = pickle.loads(pickle.dumps(model))
     assert repr(copy) == repr(model) == "FunctionModel(decay, ['a', 'k'])"
     np.testing.assert_array_equal(copy.evaluate(X, MANY), model.evaluate(X, MANY))
+
+
+def test_zeros_at_the_start_do_not_hide_another_formula():
+    """At b = 0 the branch for arrays and that for anything else agree."""
+
+    def by_type(x, a, b):
+        return a * x + b * (x**2 if type(x) is np.ndarray else x)
+
+    def of_vector(x, p):
+        doubled = 2 * p
+        return doubled[0] * x + doubled[1] * x**2
+
+    X = np.linspace(0.5, 3.0, 20)[:, None]
+    for model in (bind(by_type), bind(of_vector, p0_length=2)):
+        model.linearise(X, np.zeros((1, 2)))
+        params = np.array([[1.5, 0.5]])
+        given = [params[0]] if model.is_vector else params[0]
+        expected = model.function(X[:, 0], *given)
+        np.testing.assert_allclose(model.evaluate(X, params)[0], expected, rtol=1e-14)
+        np.testing.assert_allclose(model.linearise(X, params)[0][0], expected, rtol=1e-14)

@@ -1,4 +1,5 @@
 import gc
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,6 +27,47 @@ def calling(x, a, k):
     return decay(x, a, k)
 
 
+SHAPE = np.sin
+CONFIG = ModuleType("config")
+CONFIG.factor = 2.0
+
+
+def shaped(x, a, k):
+    return a * SHAPE(k * x)
+
+
+def configured(x, a, k):
+    return CONFIG.factor * a * np.exp(-k * x)
+
+
+def importing(x, a, k):
+    import math
+
+    return math.pi * a * np.exp(-k * x)
+
+
+def random(x, a, k):
+    return a * x + k * np.random.normal()  # noqa: NPY002
+
+
+def with_options(x, a, k, *, scale=2.0, how=None):
+    return scale * a * np.exp(-k * x)
+
+
+def with_list(x, a, k, scale=[2.0]):  # noqa: B006
+    return scale[0] * a * np.exp(-k * x)
+
+
+def by_name(x, a, k):
+    return globals()["FACTOR"] * a * np.exp(-k * x)
+
+
+def remembering(x, a, k):
+    global FACTOR
+    FACTOR = FACTOR + 0.0
+    return a * np.exp(-k * x)
+
+
 def with_one_inside(x, a, k):
     return (lambda t: a * np.exp(-k * t))(x)
 
@@ -39,7 +81,15 @@ def closing_over(factor):
     [
         (line, True),
         (decay, True),
-        (scaled, False),
+        (scaled, True),
+        (shaped, True),
+        (with_options, True),
+        (configured, False),
+        (importing, False),
+        (random, False),
+        (with_list, False),
+        (by_name, False),
+        (remembering, False),
         (calling, False),
         (with_one_inside, False),
         (closing_over(3.0), False),
@@ -89,6 +139,21 @@ def test_a_constant_from_outside_is_read_anew(monkeypatch):
     before = bind(scaled).evaluate(X, params)
     monkeypatch.setitem(globals(), "FACTOR", 5.0)
     np.testing.assert_allclose(bind(scaled).evaluate(X, params), 2.5 * before, rtol=1e-15)
+
+
+@pytest.mark.parametrize("function", [shaped, configured, with_list, with_options, by_name])
+def test_what_changes_outside_is_seen(function, monkeypatch):
+    params = np.array([[1.2, 0.7]])
+    before = bind(function).evaluate(X, params)
+    monkeypatch.setitem(globals(), "FACTOR", 4.0)
+    monkeypatch.setitem(globals(), "SHAPE", np.cos)
+    monkeypatch.setattr(CONFIG, "factor", 4.0)
+    monkeypatch.setitem(with_options.__kwdefaults__, "scale", 4.0)
+    with_list.__defaults__[0][0] = 4.0
+    after = bind(function).evaluate(X, params)
+    np.testing.assert_allclose(after[0], function(X[:, 0], 1.2, 0.7), rtol=1e-14)
+    with_list.__defaults__[0][0] = 2.0
+    assert not np.allclose(before, after)
 
 
 def test_a_self_contained_function_is_written_down_once():

@@ -301,3 +301,25 @@ def test_many_bounded_curves_end_where_each_does_alone(n_curves):
         # the model does not fit, so steps shrink slowly; they end at 1e-5 standard errors
         np.testing.assert_allclose(together.params[curve], alone.params[0], rtol=1e-5)
         np.testing.assert_array_equal(together.at_bound[curve], alone.at_bound[0])
+
+
+@pytest.mark.parametrize("width", [1.5, 6.0])
+def test_some_rows_that_do_not_show_the_peak_do_not_lead_astray(width):
+    """Every thirty-second pixel of an image of 128 columns lies in one of four columns."""
+    across, down = (
+        each.ravel().astype(float) for each in np.meshgrid(np.arange(128), np.arange(99))
+    )
+    formula = "a*exp(-((x - b)**2 + (y - c)**2)/(2*d**2)) + e"
+    names, true = ["a", "b", "c", "d", "e"], np.array([20.0, 51.4, 40.2, width, 3.0])
+    z = true[0] * np.exp(-((across - true[1]) ** 2 + (down - true[2]) ** 2) / (2 * width**2)) + 3.0
+    z += np.random.default_rng(5).normal(size=len(z))
+    given = problem(formula, names, np.column_stack((across, down)), z, features=("x", "y"))
+    start = true * [0.8, 1.004, 0.995, 1.2, 0.7]
+    found = minimise(given, start[None])
+    alone = problem(
+        formula, names, np.column_stack((across, down)), z, features=("x", "y"), held=True
+    )
+    expected = minimise(alone, start[None])
+    assert found.converged[0]
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-9)
+    np.testing.assert_allclose(found.params, expected.params, rtol=1e-5)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,13 @@ def test_costs_of_alike_curves_are_those_of_each(mask):
         each = projection.problem.costs(alpha, np.full(30, curve))
         assert row[5] == np.inf
         np.testing.assert_allclose(np.delete(row, 5), np.delete(each, 5), rtol=1e-9)
+
+
+def test_curves_are_told_apart_where_the_model_is_large_at_the_first_point():
+    X = np.linspace(0.0, 10.0, 40)
+    y = np.stack([10.0 ** (0.1 * k * X) for k in (1.0, 2.0, 3.0)])
+    given = replace(problem("10**(k*x) + 0*a", ["k", "a"], X, y), alike=True)
+    projection = project(given, np.zeros(2, dtype=bool))
+    alpha = np.array([[30.0, 1.0], [0.1, 1.0], [0.2, 1.0], [0.3, 1.0]])
+    costs = projection.scan(alpha, np.arange(3))
+    np.testing.assert_array_equal(np.argmin(costs, axis=1), [1, 2, 3])
