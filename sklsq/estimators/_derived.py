@@ -123,9 +123,8 @@ class DerivedQuantities:
         repeated = {name for name in self.param_names_ if self.param_names_.count(name) > 1}
         if repeated:
             raise ValueError(
-                "`X` must have columns named differently from each other and from `intercept`, so "
-                f"that parameters can be told apart by name. Got {min(repeated)!r} twice; rename "
-                "it and fit again."
+                "Parameters must be named differently from each other, to be told apart by name. "
+                f"Got {min(repeated)!r} twice; rename a column, or leave a term out, and fit again."
             )
         if np.ndim(self.params_) == 1:
             return correlated_values(self.param_names_, self.params_, self.params_cov_)

@@ -103,6 +103,8 @@ class FunctionModel(Model):
                 f"Got {jac!r}."
             )
         self.function = function
+        # What Numba has compiled takes only numbers; the function it was made of takes anything.
+        self._python: Callable[..., Any] = getattr(function, "py_func", function)
         self.features = features
         self.is_vector = is_vector
         self.jac = jac
@@ -257,7 +259,7 @@ class FunctionModel(Model):
                 for i, tracer in enumerate(given):
                     vector[i] = tracer
                 given = [vector]
-            return self.function(*tracers[:n_features], *given)
+            return self._python(*tracers[:n_features], *given)
 
         steps = trace(call, columns, params, _REFUSALS)
         if steps is None or not any(step.name in columns for step in steps):
@@ -315,7 +317,7 @@ class FunctionModel(Model):
         values, derivatives = np.empty(len(X)), np.empty((len(p), len(X)))
         is_parted = len(X) > BLOCK_POINTS and self.is_pointwise(X, p[None])
         for _, rows in blocks(1, len(X)) if is_parted else [(slice(1), slice(len(X)))]:
-            result = self._call(self.function, X[rows], self._seeds(p.copy()))
+            result = self._call(self._python, X[rows], self._seeds(p.copy()))
             value = result.value if isinstance(result, Dual) else result
             values[rows] = self._checked(value, len(values[rows]))
             derivative_rows(result, derivatives[:, rows])
@@ -416,7 +418,7 @@ class FunctionModel(Model):
     ) -> None:
         columns = params.T[:, :, None].copy()
         operands = self._seeds(columns) if kind == "duals" else columns
-        result = self._call(self.function, X, operands)
+        result = self._call(self._python if kind == "duals" else self.function, X, operands)
         value = np.asarray(result.value if isinstance(result, Dual) else result)
         if value.shape != values.shape or value.dtype.kind not in "fiub":
             raise ValueError("the function does not broadcast over its parameters")

@@ -321,3 +321,30 @@ def test_zeros_at_the_start_do_not_hide_another_formula():
         expected = model.function(X[:, 0], *given)
         np.testing.assert_allclose(model.evaluate(X, params)[0], expected, rtol=1e-14)
         np.testing.assert_allclose(model.linearise(X, params)[0][0], expected, rtol=1e-14)
+
+
+class Compiled:
+    """Takes numbers and arrays of them alone, as a function compiled by Numba does."""
+
+    class TypingFaultError(Exception):
+        pass
+
+    def __init__(self, function):
+        self.py_func = function
+
+    def __call__(self, x, a, k):
+        if not all(isinstance(each, float | np.ndarray) for each in (x, a, k)):
+            raise self.TypingFaultError("no such types")
+        return self.py_func(x, a, k)
+
+
+@pytest.mark.parametrize(("function", "method"), [(decay, "formula"), (branching, "dual")])
+@pytest.mark.parametrize("params", [ONE, MANY])
+def test_compiled_functions_are_differentiated_through_what_they_were_made_of(
+    function, method, params
+):
+    model = bind(Compiled(function), None, 1, None)
+    values, derivatives = model.linearise(X, params)
+    assert model.jac_method == method
+    np.testing.assert_allclose(values, expected(params), rtol=1e-13)
+    np.testing.assert_allclose(derivatives, expected_derivatives(params), rtol=0, atol=DUAL)
