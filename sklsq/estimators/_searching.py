@@ -19,7 +19,6 @@ from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.starts import (
     anneal,
-    chosen,
     grid,
     is_lower_elsewhere,
     multistart,
@@ -28,7 +27,7 @@ from sklsq.solvers.starts import (
 )
 from sklsq.solvers.variable_projection import minimise_separable
 
-__all__ = ["STARTS", "Search", "given_start", "nothing_free", "together"]
+__all__ = ["STARTS", "Search", "given_start", "nothing_free"]
 
 _FOR_EACH = 400  # generic candidates for each of many curves that are not alike
 _UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
@@ -64,13 +63,18 @@ def given_start(p0: Any, names: tuple[str, ...]) -> FloatArray | None:
                 raise ValueError(f"`p0` of {name!r} must be a finite number. Got {value!r}.")
             start[names.index(name)] = number
         return start
-    start = np.array([_as_float(value) for value in np.ravel(p0)])
+    if isinstance(p0, np.ndarray) and p0.dtype == np.float64:
+        start = p0.flatten()
+    elif type(p0) in (list, tuple) and all(type(value) in (float, int) for value in p0):
+        start = np.array(p0, dtype=np.float64)
+    else:
+        start = np.array([_as_float(value) for value in np.ravel(p0)])
     if len(start) != len(names):
         raise ValueError(
             f"`p0` must have one value for each of the {len(names)} parameters "
             f"{', '.join(names)}. Got {len(start)} values."
         )
-    if not np.isfinite(start).all():
+    if not all(map(math.isfinite, start.tolist())):
         raise ValueError(f"`p0` must hold finite numbers. Got {p0!r}.")
     return start
 
@@ -124,7 +128,7 @@ class Search:
         if (
             start is not None
             and self.strategy in ("auto", "p0")
-            and math.isfinite(start.dot(start))
+            and all(map(math.isfinite, start.tolist()))
         ):
             begin = start[None] if len(which) == 1 else np.repeat(start[None], len(which), axis=0)
             minima = self._descend(begin, which)
@@ -153,7 +157,7 @@ class Search:
             better |= found.cost < minima.cost[lost]
             rows = np.arange(len(which))
             rows[np.flatnonzero(lost)[better]] = len(which) + np.flatnonzero(better)
-            best = chosen(together([minima, found]), rows)
+            best = Minima.joined([minima, found]).where(rows)
             return (best, every, tied) if len(which) == 1 else (best, best, np.zeros(0, dtype=bool))
         found, every, tied = self._look(start, which)
         return stalled_where_flat(self._turned_positive(found, which)), every, tied
@@ -346,12 +350,6 @@ def stalled_where_flat(minima: Minima) -> Minima:
 def _dead(minima: Minima) -> BoolArray:
     """Return which minima (B,) have a free parameter that does not move the model."""
     return cast(BoolArray, (~minima.R.any(axis=1) & ~minima.at_bound).any(axis=1))
-
-
-def together(parts: list[Minima]) -> Minima:
-    """Return the minima of several parts as one."""
-    names = Minima.__dataclass_fields__
-    return Minima(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
 
 
 def nothing_free(problem: NonlinearProblem, t: int) -> Minima:

@@ -17,7 +17,7 @@ from sklsq.estimators._minima import PublishedMinima
 from sklsq.estimators._missing import filled, missing_as_nan
 from sklsq.estimators._parameter_space import parameter_space
 from sklsq.estimators._progress import Progress, printed, watched
-from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free, together
+from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free
 from sklsq.noise import Noise, check_index, check_sigma_x
 from sklsq.solvers.nonlinear_problem import Minima, Tolerances
 from sklsq.solvers.robust_loss import LOSSES
@@ -282,7 +282,7 @@ class NonlinearLSQ(PublishedMinima):
         data = self._check_fit_data(X, y, sample_weight, sigma, reset=True, covariance=True)
         if missing is not None and not missing.any():
             missing = None
-        _check_size(np.abs(data.Y).max(axis=0))
+        _check_size(data.Y)
         return data.X, data.Y, data.noise, data.single, missing
 
     def _names(self) -> list[str] | None:
@@ -324,7 +324,7 @@ class NonlinearLSQ(PublishedMinima):
 
         run = delayed(search.run)
         results = Parallel(n_jobs=self.n_jobs, prefer="threads")(run(free, part) for part in parts)
-        best = together([result[0] for result in results])
+        best = Minima.joined([result[0] for result in results])
         return best, best, np.zeros(t, dtype=bool)
 
     def _by_distance(self, curves: Curves, minima: Minima, sigma_x: FloatArray) -> Minima:
@@ -345,8 +345,11 @@ class NonlinearLSQ(PublishedMinima):
         return np.array_split(np.arange(n_curves), min(max(n_jobs, 1), n_curves))
 
 
-def _check_size(largest: FloatArray) -> None:
-    """Refuse y (t curves, their largest values) whose squares vanish, or are all infinite."""
+def _check_size(Y: FloatArray) -> None:
+    """Refuse y (n, t) whose squares vanish, or are all infinite."""
+    if Y.shape[1] == 1 and _SMALLEST < Y.max() < _LARGEST and Y.min() > -_LARGEST:
+        return
+    largest = np.maximum(Y.max(axis=0), -Y.min(axis=0))
     if all(_SMALLEST < value < _LARGEST for value in largest.tolist()):
         return
     small = (largest < _SMALLEST) & (largest > 0.0)

@@ -92,7 +92,7 @@ def minimise(
             _single(problem, start[b], int(curves[b]), max_iter, tolerances)
             for b in range(len(start))
         ]
-    return parts[0] if len(parts) == 1 else _stacked(parts)
+    return parts[0] if len(parts) == 1 else Minima.joined(parts)
 
 
 def _single(
@@ -146,8 +146,3 @@ def _some_rows(problem: NonlinearProblem) -> NonlinearProblem:
     least = _MIN_SUBSAMPLE if is_blocked(problem) else _WORTH_A_GUIDE // _SUBSAMPLES * 4
     every = max(min(_SUBSAMPLES, problem.n_rows // least), 1)
     return problem.take(slice(0, problem.n_rows, every))
-
-
-def _stacked(parts: list[Minima]) -> Minima:
-    names = Minima.__dataclass_fields__
-    return Minima(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})

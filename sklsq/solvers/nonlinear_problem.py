@@ -10,8 +10,8 @@ nonlinear engine works on batches; B = 1 is one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cached_property
 
@@ -235,3 +235,13 @@ class Minima:
         """Mask (B,) of the descents that found a minimum."""
         mask: BoolArray = self.outcome <= Outcome.EXACT
         return mask
+
+    def where(self, rows: IntArray | slice) -> Minima:
+        """Return some of the minima."""
+        return Minima(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Minima]) -> Minima:
+        """Return the minima of several parts as one."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

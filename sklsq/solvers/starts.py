@@ -77,7 +77,7 @@ class StartSearch:
     @property
     def best(self) -> Minima:
         """The minimum of lowest cost."""
-        return chosen(self.minima, np.arange(1))
+        return self.minima.where(slice(0, 1))
 
 
 def search(
@@ -141,7 +141,7 @@ def _after_rounds(
         varied = _varied(found.params, candidates, ~hunt.linear, rng)
         n_seen += len(varied)
         before = found.cost[0]
-        found = _ordered(_stacked([found, hunt.run(varied)]))
+        found = _ordered(Minima.joined([found, hunt.run(varied)]))
         in_vain = 0 if found.cost[0] < before * (1.0 - _SAME_COST) else in_vain + 1
         if in_vain == _PATIENCE:
             break
@@ -183,11 +183,11 @@ def _polished(
     tolerances: Tolerances | None,
 ) -> Minima:
     """Return the ends of full descents from the best of the minima found roughly."""
-    best = chosen(found, slice(0, _POLISHED))
+    best = found.where(slice(0, _POLISHED))
     which = np.full(len(best.cost), curve)
     ends = minimise(problem, best.params, curves=which, max_iter=max_iter, tolerances=tolerances)
     ends = replace(ends, n_iter=ends.n_iter + best.n_iter)
-    return _ordered(_stacked([ends, chosen(found, slice(_POLISHED, None))]))
+    return _ordered(Minima.joined([ends, found.where(slice(_POLISHED, None))]))
 
 
 def _varied(
@@ -360,12 +360,6 @@ def anneal(
         return rough.complete(np.asarray(found.x)[None], curves)
 
 
-def chosen(minima: Minima, rows: IntArray | slice) -> Minima:
-    """Return some rows of minima."""
-    names = Minima.__dataclass_fields__
-    return Minima(**{name: getattr(minima, name)[rows] for name in names})
-
-
 def _scanned(problem: NonlinearProblem, linear: BoolArray | None) -> tuple[Projection, Projection]:
     """Return the projections of all rows and of the rows to be scanned."""
     mask = np.zeros(problem.n_params, dtype=bool) if linear is None else linear
@@ -456,10 +450,5 @@ def _ordered(minima: Minima) -> Minima:
     """Return the different minima by cost, converged ones first where costs are the same."""
     exact = np.where(np.isfinite(minima.cost), minima.cost, np.inf)
     cost = np.where(exact <= exact.min() * (1.0 + _SAME_COST), exact.min(), exact)
-    minima = chosen(minima, np.lexsort((exact, ~minima.converged, cost)))
-    return chosen(minima, np.sort(_different(minima.params, minima.cost)))
-
-
-def _stacked(parts: list[Minima]) -> Minima:
-    names = Minima.__dataclass_fields__
-    return Minima(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+    minima = minima.where(np.lexsort((exact, ~minima.converged, cost)))
+    return minima.where(np.sort(_different(minima.params, minima.cost)))

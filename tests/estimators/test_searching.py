@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from sklsq import NonlinearLSQ
-from sklsq.estimators._searching import given_start, nothing_free, stalled_where_flat, together
+from sklsq.estimators._searching import given_start, nothing_free, stalled_where_flat
 from sklsq.solvers.nonlinear_problem import Minima, Outcome
 
 X = np.linspace(0.0, 10.0, 80)[:, None]
@@ -69,10 +69,11 @@ class TestFlat:
         assert stalled_where_flat(found).converged.all()
 
 
-def test_together():
-    both = together([minima(np.eye(2)), minima(2.0 * np.eye(2), cost=3.0)])
+def test_joined_and_parted():
+    both = Minima.joined([minima(np.eye(2)), minima(2.0 * np.eye(2), cost=3.0)])
     np.testing.assert_array_equal(both.cost, [1.0, 3.0])
     assert both.R.shape == (2, 2, 2)
+    np.testing.assert_array_equal(both.where(np.array([1])).cost, both.cost[1:])
 
 
 def test_nothing_free():
