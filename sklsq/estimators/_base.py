@@ -46,13 +46,12 @@ def _is_finite(data: FitData) -> bool:
 
 def _all_finite(values: FloatArray) -> bool:
     """Tell whether all values are finite; their sum of squares settles it, but for overflow."""
-    if values.flags.c_contiguous:
+    if values.size > _SUMMED and values.flags.c_contiguous:
         flat = values.ravel()
         with np.errstate(over="ignore"):  # in parts for which BLAS does not start threads
             parts = (flat[i : i + _SUMMED] for i in range(0, len(flat), _SUMMED))
-            squares = [part.dot(part) for part in parts]
-        if math.isfinite(math.fsum(squares) if len(squares) > 1 else squares[0]):
-            return True
+            if math.isfinite(sum(part.dot(part) for part in parts)):
+                return True
     return bool(np.isfinite(values).all())
 
 

@@ -134,7 +134,7 @@ class Search:
             minima = self._descend(begin, which)
             if (
                 int(minima.outcome.max()) <= Outcome.EXACT
-                and minima.R.any(axis=1).all()
+                and np.diagonal(minima.R, 0, 1, 2).all()
                 and not self._poor(minima, which).any()
             ):
                 return minima, minima, np.zeros(len(which), dtype=bool)

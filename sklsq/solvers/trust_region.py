@@ -57,16 +57,21 @@ class Quadratic(Protocol):
 
 
 class _Factored:
-    """Of a Gram matrix known to be well conditioned: A = D⁻¹JᵀJD⁻¹, b = D⁻¹Jᵀr."""
+    """Of a Gram matrix G = JᵀJ known to be well conditioned, g = Jᵀr; D is divided out late."""
 
-    __slots__ = ("A", "D", "b", "decrement", "newton")
+    __slots__ = ("D", "decrement", "gradient", "gram", "newton")
 
-    def __init__(self, A: FloatArray, b: FloatArray, newton: FloatArray, D: FloatArray) -> None:
-        self.A, self.b, self.newton, self.D = A, b, newton, D
-        self.decrement = float(newton.dot(b))
+    def __init__(
+        self, gram: FloatArray, gradient: FloatArray, change: FloatArray, D: FloatArray
+    ) -> None:
+        self.gram, self.gradient, self.D = gram, gradient, D
+        self.newton: FloatArray = change * D
+        self.decrement = float(change.dot(gradient))
 
     def damped(self, radius: float) -> FloatArray:
-        A, b, u = self.A.copy(), self.b, self.newton
+        D, u = self.D, self.newton
+        A, b = self.gram / D, self.gradient / D
+        A /= D[:, None]
         diagonal = A.ravel()[:: len(b) + 1]
         factor, _ = dpotrf(A)
         damping = 0.0
@@ -84,10 +89,11 @@ class _Factored:
         return u
 
     def reduction(self, u: FloatArray) -> float:
-        return float(u.dot(self.b - 0.5 * self.A.dot(u)))
+        change = u / self.D
+        return float(change.dot(self.gradient - 0.5 * self.gram.dot(change)))
 
     def inner(self, u: FloatArray, v: FloatArray) -> float:
-        return float(u.dot(self.A.dot(v)))
+        return float((u / self.D).dot(self.gram.dot(v / self.D)))
 
 
 class _Spectral:
@@ -128,16 +134,15 @@ def quadratic_of_gram(gram: FloatArray, gradient: FloatArray, D: FloatArray) -> 
 
     The condition of A is at most the product of the traces of A, no more than k, and its inverse.
     """
-    A = gram / D
-    A /= D[:, None]
-    factor, failed = dpotrf(A)
+    factor, failed = dpotrf(gram)
     if failed:
         return None
-    root = dtrtri(factor)[0].ravel(order="K")  # dpotri would start threads, which then wait
+    root = dtrtri(factor)[0]  # dpotri would start threads, which then wait
+    root *= D[:, None]
+    root = root.ravel(order="K")
     if not float(root.dot(root)) * len(D) < _CERTAIN:
         return None
-    b = gradient / D
-    return _Factored(A, b, dpotrs(factor, b)[0], D)
+    return _Factored(gram, gradient, dpotrs(factor, gradient)[0], D)
 
 
 def quadratic_of_triangle(R: FloatArray, z: FloatArray, D: FloatArray, rcond: float) -> Quadratic:

@@ -7,7 +7,7 @@ import pytest
 from sklsq import DesignMatrixRegressor, WeightedLinearFit
 from sklsq.basis import Polynomial
 from sklsq.estimators._affine import AffineRegressor
-from sklsq.estimators._base import LeastSquaresRegressor, is_plain
+from sklsq.estimators._base import LeastSquaresRegressor, _all_finite, is_plain
 
 ESTIMATORS = [WeightedLinearFit(), DesignMatrixRegressor(), DesignMatrixRegressor(Polynomial(2))]
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
@@ -90,3 +90,15 @@ def test_errors_are_those_of_scikit_learn(estimator, plain, X, y, message):
         X, y = X.astype(object), y.tolist()
     with pytest.raises(ValueError, match=message):
         estimator.fit(X, y)
+
+
+@pytest.mark.parametrize("n", [3, 20_000])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1.0, True), (1e154, True), (1e300, True), (np.nan, False), (np.inf, False), (-np.inf, False)],
+)
+def test_finite_or_not(n, value, expected):
+    values = np.full(n, value if expected else 1.0)
+    values[n // 2] = value
+    assert _all_finite(values) is expected
+    assert _all_finite(np.stack([values, values], axis=1)[:, :1]) is expected  # not contiguous
