@@ -32,7 +32,7 @@ from sklsq.solvers.singular import default_rcond
 from sklsq.solvers.trust_region import (
     Quadratic,
     bounded_step,
-    next_radius,
+    next_region,
     quadratic_of_gram,
     quadratic_of_triangle,
 )
@@ -90,7 +90,7 @@ class Descent:
         self.rcond = default_rcond(problem.n_rows, problem.n_params)
         self.dof = max(problem.n_rows - problem.n_params, 1)
         self.D = np.zeros(problem.n_params)
-        self.radius = 0.0
+        self.radius, self.ceiling = 0.0, math.inf
         self.rate, self.ratio, self.left = 1.0, 0.0, 1.0
         self.n_iter = self.n_rejected = 0
         self.flat, self.finite = False, True
@@ -217,8 +217,8 @@ class Descent:
         better = gain >= ACCEPTABLE or (invisible and reached <= cost * (1.0 + INVISIBLE))
         if not (invisible and better):
             slope = float(self.point.linear.gradient.dot(step.change))
-            self.radius = next_radius(
-                self.radius, step.length, gain, slope, reached - cost, step.undamped
+            self.radius, self.ceiling = next_region(
+                self.radius, self.ceiling, step.length, gain, slope, reached - cost, step.undamped
             )
         if not better:
             return None

@@ -28,7 +28,7 @@ from sklsq.solvers.descent_rules import (
 from sklsq.solvers.gram import products_of
 from sklsq.solvers.linearisation import HELD_ROWS, triangle_of
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
-from sklsq.solvers.trust_region import Quadratic, next_radius, quadratic_of_gram
+from sklsq.solvers.trust_region import Quadratic, next_region, quadratic_of_gram
 
 __all__ = ["is_ordinary", "ordinary_descent"]
 
@@ -57,7 +57,7 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
     """
     k, params, safe, n_iter, n_rejected = problem.n_params, start, start, 0, 0
     dof = max(problem.n_rows - k, 1)
-    D, radius = np.zeros(k), math.inf
+    D, radius, ceiling = np.zeros(k), math.inf, math.inf
     rows = problem.rows(params, curve)
     products, chi2 = products_of(rows)
     exact = _ALL_BUT_EXACT * chi2
@@ -112,7 +112,8 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
         n_iter += 1
         if not (invisible and better):
             slope = float(gradient.dot(change))
-            radius = next_radius(radius, length, fall / promised, slope, -fall, undamped)
+            gain = fall / promised
+            radius, ceiling = next_region(radius, ceiling, length, gain, slope, -fall, undamped)
         n_rejected = 0 if better else n_rejected + 1
         if better:
             old, model = change if undamped else None, None

@@ -31,12 +31,22 @@ from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
 from sklsq._typing import BoolArray, FloatArray
 
-__all__ = ["Quadratic", "bounded_step", "next_radius", "quadratic_of_gram", "quadratic_of_triangle"]
+__all__ = [
+    "Quadratic",
+    "bounded_step",
+    "next_radius",
+    "next_region",
+    "quadratic_of_gram",
+    "quadratic_of_triangle",
+]
 
 _EPS = float(np.finfo(np.float64).eps)
 _CERTAIN = 1e9  # condition of a scaled Gram matrix, at most, whose rounding does not show
 _ACCURACY = 0.1  # of the radius, as in MINPACK
 _MAX_NEWTON = 12
+_POOR = 0.25  # gain below which a step has failed
+_CAUTION = 0.75  # share of a length that failed, up to which the radius may grow
+_FORGETTING = 1.3  # growth of that length with each success
 
 
 class Quadratic(Protocol):
@@ -179,6 +189,38 @@ def next_radius(
     if not rise <= 0.0:  # the minimum of the parabola through both costs and the slope
         shrink = max(0.5 * slope / (slope + rise), 0.1) if math.isfinite(rise) else 0.1
     return shrink * min(radius, 10.0 * length)
+
+
+def next_region(
+    radius: float,
+    ceiling: float,
+    length: float,
+    gain: float,
+    slope: float,
+    rise: float,
+    undamped: bool,
+) -> tuple[float, float]:
+    """Return the radius after a step, and the length beyond which steps have failed of late.
+
+    In a curved valley steps of one length succeed and those of twice that length fail, again and
+    again, if success always doubles the radius: every other evaluation is in vain. The radius
+    therefore comes back to a length that failed only little by little.
+
+    Parameters
+    ----------
+    ceiling : float
+        What this function returned before, infinite at the beginning.
+    radius, length, gain, slope, rise, undamped
+        As in `next_radius`.
+    """
+    following = next_radius(radius, length, gain, slope, rise, undamped)
+    if not gain >= _POOR:
+        return following, length
+    if undamped:
+        return following, math.inf
+    if following > length:
+        return max(min(following, _CAUTION * ceiling), length), _FORGETTING * ceiling
+    return following, ceiling
 
 
 def bounded_step(

@@ -1,14 +1,19 @@
 import numpy as np
 import pytest
+from scipy.optimize import leastsq
 
 from sklsq.solvers.batched_steps import quadratics
+from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 from sklsq.solvers.trust_region import (
     bounded_step,
     next_radius,
+    next_region,
     quadratic_of_gram,
     quadratic_of_triangle,
 )
+from tests.known_answers import record
+from tests.solvers.curve_models import problem_of
 
 RCOND = 1e-13
 
@@ -118,3 +123,39 @@ def test_stacked_steps_are_the_single_ones(repeated, radius):
         step = alone.newton if radius == np.inf else alone.damped(radius)
         np.testing.assert_allclose(u[i], step, rtol=1e-3)
         assert model.reduction(u)[i] == pytest.approx(alone.reduction(step), rel=1e-3)
+
+
+def test_a_length_that_failed_is_approached_little_by_little():
+    success, failure = (0.9, 1.0, -0.4, False), (-1.0, 1.0, 1.0, False)
+    radius, ceiling = next_region(2.0, np.inf, 2.0, *failure)
+    assert radius < 2.0
+    assert ceiling == 2.0
+    grown = []
+    for _ in range(6):
+        length = radius
+        radius, ceiling = next_region(radius, ceiling, length, *success)
+        grown.append(radius / length)
+    assert all(1.0 <= factor <= 2.0 for factor in grown)
+    assert grown[2] < 1.4  # close to the length that failed
+    assert radius > 2.0  # in the end what failed is tried again
+    assert next_region(1.0, 2.0, 1.0, 0.5, 1.0, -0.4, False) == (1.0, 2.0)
+    assert next_region(1.0, 2.0, 0.8, 0.9, 1.0, -0.4, True) == (1.6, np.inf)
+    assert next_region(1.0, np.inf, 0.8, 0.9, 1.0, -0.4, False) == (1.6, np.inf)
+
+
+def test_three_exponentials_take_no_more_evaluations_than_minpack():
+    case = record("nist_Lanczos3")
+    ours = minimise(problem_of(case), case.starts[0][None])
+    calls = []
+
+    def residuals(p):
+        calls.append(p)
+        return problem_of(case).evaluate(p[None], np.zeros(1, dtype=int))[0]
+
+    def derivatives(p):
+        return -problem_of(case).linearise(p[None], np.zeros(1, dtype=int))[1][0].T
+
+    with np.errstate(all="ignore"):
+        theirs = leastsq(residuals, case.starts[0], Dfun=derivatives, full_output=True)[2]
+    assert ours.converged[0]
+    assert ours.n_iter[0] + 1 <= theirs["nfev"]
