@@ -28,22 +28,11 @@ from sklsq._typing import FloatArray
 from sklsq.expression import Expression, parse
 from sklsq.models.differences import agree, central_differences, complex_steps
 from sklsq.models.dual import Dual, DualVector, seeds
+from sklsq.models.function import REFUSALS
 
 __all__ = ["CallableFunction", "FormulaFunction", "ParameterFunction", "parameter_function"]
 
-# What a function written for numbers raises when it is given arrays, duals or complex numbers.
 _LONGER = 100.0  # of two steps that should lead to the same slope
-_REFUSALS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    np.exceptions.ComplexWarning,
-)
 _STEP = 0.01  # of a standard deviation
 _SHORTEST = 1.5e-8  # of a parameter: the root of the rounding error
 _ROUNDING = 1e-9
@@ -156,7 +145,7 @@ class CallableFunction(ParameterFunction):
         for method in (self._by_duals, self._by_complex_steps):
             try:
                 J = method(p)
-            except _REFUSALS:
+            except REFUSALS:
                 continue
             if agree(J.T, self._flat, p):
                 return J
@@ -185,7 +174,7 @@ class CallableFunction(ParameterFunction):
         alone = np.stack([self._flat(points[i]) for i in witnesses])
         try:
             together = np.asarray(self._call(points.T.copy()))
-        except _REFUSALS:
+        except REFUSALS:
             together = np.empty(0)
         shape = (len(points),) if alone.shape[1] == 1 else (alone.shape[1], len(points))
         if together.size == np.prod(shape) and together.dtype.kind in "fiub":

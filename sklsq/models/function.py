@@ -29,13 +29,13 @@ from sklsq.models.dual import Dual, DualVector, derivative_rows, seeds
 from sklsq.models.memory import FunctionMemory, names_outside
 from sklsq.models.model import BLOCK_POINTS, At, Model, blocks
 
-__all__ = ["JAC_METHODS", "FunctionModel", "Jac"]
+__all__ = ["JAC_METHODS", "REFUSALS", "FunctionModel", "Jac"]
 
 JAC_METHODS = ("auto", "dual", "cs", "2-point", "3-point")
 Jac = Literal["auto", "dual", "cs", "2-point", "3-point"] | Callable[..., Any]
 
 # What a function written for numbers raises when it is given arrays, duals or complex numbers.
-_REFUSALS = (
+REFUSALS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -198,7 +198,7 @@ class FunctionModel(Model):
                 try:
                     whole = self._value(X[rows], params[0])
                     parted = [self._value(half, params[0]) for half in halves]
-                except _REFUSALS:
+                except REFUSALS:
                     self._is_pointwise = False
                 else:
                     self._is_pointwise = len(X) > 3 and _same(np.concatenate(parted), whole)
@@ -242,7 +242,7 @@ class FunctionModel(Model):
         beside = np.where(p == 0.0, _BESIDE_ZERO * (np.arange(len(p)) + 1.0), p)
         try:
             values = self._value(X, beside)
-        except _REFUSALS:
+        except REFUSALS:
             return True
         return _same(self._traced.evaluate(X, beside[None])[0], values)
 
@@ -261,7 +261,7 @@ class FunctionModel(Model):
                 given = [vector]
             return self._python(*tracers[:n_features], *given)
 
-        steps = trace(call, columns, params, _REFUSALS)
+        steps = trace(call, columns, params, REFUSALS)
         if steps is None or not any(step.name in columns for step in steps):
             return None  # what does not depend on X is not one number a row
         return CompiledFormula(
@@ -360,7 +360,7 @@ class FunctionModel(Model):
         for method in ("dual", "cs"):
             try:
                 derivatives = self._tried(method, X, p)
-            except _REFUSALS:
+            except REFUSALS:
                 continue
             if agree(derivatives, lambda q: self._value(X, q), p):
                 return method
@@ -375,7 +375,7 @@ class FunctionModel(Model):
     def _force(self, X: FloatArray, p: FloatArray) -> None:
         try:
             self._tried(str(self.jac), X, p)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             kind = "dual" if self.jac == "dual" else "complex"
             raise ValueError(
                 f"`jac={self.jac!r}` must be able to pass {kind} numbers through {self!r}. Got "
@@ -397,7 +397,7 @@ class FunctionModel(Model):
         try:
             for part in _parts(len(params), len(X)):
                 self._call_batch(kind, X, params[part], values[part], derivatives[part])
-        except _REFUSALS:
+        except REFUSALS:
             is_right = False
         else:
             is_new = kind not in self._takes_batches
