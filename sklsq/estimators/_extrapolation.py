@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sklsq._typing import FloatArray, IntArray
 from sklsq.exceptions import ExtrapolationWarning, warn_caller
-from sklsq.expression import Expression
+
+if TYPE_CHECKING:
+    from sklsq.expression import Expression
 
 __all__ = ["FittedRange", "fitted_range", "polynomial_degrees", "unwatched"]
 
@@ -108,6 +110,8 @@ def polynomial_degrees(terms: Sequence[Any], features: Sequence[str]) -> IntArra
 
     Only formulas count that consist of products, sums and powers; ``log(x)`` is none.
     """
+    from sklsq.expression import Expression  # here, since every estimator can be unwatched
+
     degrees = np.zeros(len(features), dtype=np.int64)
     for term in terms:
         if isinstance(term, Expression) and term.is_polynomial:

@@ -1,6 +1,8 @@
 """A polynomial outside its data warns, once; a line, and a point just outside, does not."""
 
 import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -159,3 +161,13 @@ class TestHow:
         far, values = data(10.0, 15.0)
         fitted(Polynomial(2)).score(far, values)
         cross_val_score(DesignMatrixRegressor(Polynomial(2)), X, y, cv=KFold(3))
+
+
+def test_a_line_does_not_load_the_language_of_formulas():
+    code = (
+        "import sys; from sklsq import WeightedLinearFit as W; "
+        "W().fit([[0.0], [1.0], [3.0]], [0.0, 1.1, 2.9]).score([[0.0], [1.0]], [0.0, 1.0]); "
+        "print(sorted(n for n in sys.modules if n.startswith(('sklsq.expr', 'sklsq.models'))))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -197,7 +197,7 @@ def test_interval_ends_at_a_bound_and_says_so(saturating):
 def test_a_parameter_at_its_bound_has_an_interval_on_the_other_side(saturating):
     estimator, x, y = saturating
     pair = ([-np.inf, -np.inf], [np.inf, 1.0])
-    with pytest.warns(BoundWarning):
+    with pytest.warns(BoundWarning, match="[Aa]t a bound"):
         table = confidence_intervals(
             NonlinearLSQ(estimator.model, bounds=pair), x, y, sigma=0.2, method="profile"
         )
@@ -430,7 +430,7 @@ def test_what_has_no_profile_is_told_what_else_there_is(estimator, reason):
 
 def test_without_degrees_of_freedom_there_is_no_interval():
     x, y = np.array([[1.0], [2.0]]), np.array([1.0, 1.5])
-    with pytest.warns(DegreesOfFreedomWarning):
+    with pytest.warns(DegreesOfFreedomWarning, match="no degrees of freedom"):
         table = confidence_intervals(NonlinearLSQ("a*exp(b*x)"), x, y, method="profile")
     assert table[["lower", "upper"]].isna().all(axis=None)
 

@@ -222,7 +222,7 @@ def test_about_lowest_begins_anew_until_there_is_no_lower_minimum():
     x = np.linspace(0.0, 10.0, 60)[:, None]
     y = np.sin(2.0 * x[:, 0]) + np.random.default_rng(0).normal(0.0, 0.1, 60)
     fit = fit_to(NonlinearLSQ("sin(w*x)", p0={"w": 1.0}, start="p0"), x, y, sigma=1.0)
-    with pytest.raises(LowerMinimum):
+    with pytest.raises(LowerMinimum, match="array"):
         ProfiledChi2(fit).rise({"w": 2.0})
     with pytest.warns(ConvergenceWarning, match="leads to a lower one"):
         found = about_lowest(fit, lambda profile: (profile.rise({"w": 2.0}), profile.fit.params[0]))
