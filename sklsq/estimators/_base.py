@@ -37,6 +37,20 @@ def is_plain(array: Any, ndim: int) -> bool:
     return type(array) is np.ndarray and array.dtype == np.float64 and array.ndim == ndim
 
 
+def _plain_noise(sigma: Any, sample_weight: Any, n: int) -> Noise | None:
+    """Return the errors of n points if they are plain, too; whether positive, is to be seen."""
+    if sample_weight is not None:
+        if sigma is None and is_plain(sample_weight, 1) and sample_weight.shape[0] == n:
+            return Noise(True, sample_weight, "weight")
+    elif sigma is None:
+        return Noise(given=False)
+    elif is_plain(sigma, 1) and sigma.shape[0] == n:
+        return Noise(True, sigma)
+    elif type(sigma) is float:
+        return check_noise(sigma, None, n, None)
+    return None
+
+
 def _is_finite(data: FitData) -> bool:
     values = data.noise.values
     if not (isinstance(values, float) or (values.min() > 0.0 and _all_finite(values))):
@@ -46,11 +60,11 @@ def _is_finite(data: FitData) -> bool:
 
 def _all_finite(values: FloatArray) -> bool:
     """Tell whether all values are finite; their sum of squares settles it, but for overflow."""
-    if values.size > _SUMMED and values.flags.c_contiguous:
-        flat = values.ravel()
-        with np.errstate(over="ignore"):  # in parts for which BLAS does not start threads
-            parts = (flat[i : i + _SUMMED] for i in range(0, len(flat), _SUMMED))
-            if math.isfinite(sum(part.dot(part) for part in parts)):
+    if values.flags.c_contiguous:
+        flat = values.ravel()  # in parts for which BLAS does not start threads
+        parts = (flat[i : i + _SUMMED] for i in range(0, len(flat), _SUMMED))
+        with np.errstate(over="ignore"):
+            if math.isfinite(sum(float(part.dot(part)) for part in parts)):
                 return True
     return bool(np.isfinite(values).all())
 
@@ -96,8 +110,7 @@ class LeastSquaresRegressor(DerivedQuantities, AgreementWithData, RegressorMixin
     def _forget(self) -> None:
         """Drop what an earlier fit left, so that a failed one does not look fitted."""
         for name in self._fitted_state:
-            if hasattr(self, name):
-                delattr(self, name)
+            self.__dict__.pop(name, None)
 
     def _check_fit_data(
         self,
@@ -114,28 +127,23 @@ class LeastSquaresRegressor(DerivedQuantities, AgreementWithData, RegressorMixin
 
         With `deferred` the fit finds out by itself what is not finite, and comes back here.
         """
-        fast = self._plain_fit_data(X, y, sample_weight, sigma, reset)
+        fast = self._plain_fit_data(X, y, sample_weight, sigma, reset, deferred)
         if fast is not None and (deferred or _is_finite(fast)):
             return fast
         return self._validated_fit_data(X, y, sample_weight, sigma, reset, covariance)
 
     def _plain_fit_data(
-        self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool
+        self, X: Any, y: Any, sample_weight: Any, sigma: Any, reset: bool, deferred: bool
     ) -> FitData | None:
-        if not (is_plain(X, 2) and is_plain(y, 1) and sample_weight is None):
+        if not (is_plain(X, 2) and is_plain(y, 1)):
             return None
         if self.absolute_sigma not in ("auto", True, False):
             return None
         n, p = X.shape
         if not (n and p and y.shape[0] == n) or (not reset and p != self.n_features_in_):
             return None
-        if sigma is None:
-            noise = Noise(given=False)
-        elif is_plain(sigma, 1) and sigma.shape[0] == n:
-            noise = Noise(True, sigma)
-        elif type(sigma) is float:
-            noise = check_noise(sigma, None, n, None)
-        else:
+        noise = _plain_noise(sigma, None if deferred else sample_weight, n)
+        if noise is None or (deferred and sample_weight is not None):
             return None
         self.n_features_in_ = p
         if hasattr(self, "feature_names_in_"):

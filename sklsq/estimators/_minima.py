@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._base import LeastSquaresRegressor
-from sklsq.estimators._curves import Curves
 from sklsq.estimators._nonlinear_errors import parameter_errors
 from sklsq.estimators._parameter_space import ParameterSpace
 from sklsq.exceptions import BoundWarning, RankWarning
@@ -43,19 +42,27 @@ class PublishedMinima(LeastSquaresRegressor):
     # Publishing ----------------------------------------------------------------------------------
 
     def _publish_minima(
-        self, curves: Curves, minima: Minima, counts: IntArray, noise: Noise, single: bool
+        self,
+        space: ParameterSpace,
+        minima: Minima,
+        counts: IntArray,
+        n_samples: int,
+        noise: Noise,
+        single: bool,
     ) -> None:
-        space = curves.space
-        if single and space.is_plain and self._publish_ordinary(curves, minima, counts, noise):
-            self._warn(self._dof_messages())
-            return
+        """Publish the minima (t,) of curves of `counts` points each, of all `n_samples`."""
+        if single and space.is_plain and int(minima.outcome[0]) <= Outcome.EXACT:
+            errors = parameter_errors(minima.R, minima.at_bound, n_samples)
+            if counts[0] and not minima.at_bound.any() and not errors.null_space:
+                self._publish_ordinary(space, minima, errors.root, int(counts[0]), noise)
+                return
         empty = counts + len(space.priors) == 0
         lost = empty | (minima.outcome == Outcome.START_NOT_FINITE)
         free, R = minima.params, minima.R
         if lost.any():
             free = np.where(lost[:, None], np.nan, free)
             R = np.where(lost[:, None, None], np.nan, R)
-        errors = parameter_errors(R, minima.at_bound, curves.n_samples)
+        errors = parameter_errors(R, minima.at_bound, n_samples)
         params = space.expand(free)
         D = None if space.is_plain else space.derivative(params)
         self._space, self._root = space, errors.root if D is None else np.matmul(D, errors.root)
@@ -93,31 +100,26 @@ class PublishedMinima(LeastSquaresRegressor):
         self._warn(self._warnings(converged, sentences, at_bound))
 
     def _publish_ordinary(
-        self, curves: Curves, minima: Minima, counts: IntArray, noise: Noise
-    ) -> bool:
-        """Publish a minimum of one curve at which all parameters are determined; False if not."""
-        code, n, k = int(minima.outcome[0]), int(counts[0]), minima.params.shape[1]
-        if code > Outcome.EXACT or not n or minima.at_bound.any():
-            return False
-        errors = parameter_errors(minima.R, minima.at_bound, curves.n_samples)
-        if errors.null_space:
-            return False
-        self._space, self._root, self._null_space = curves.space, errors.root, {}
+        self, space: ParameterSpace, minima: Minima, root: FloatArray, n: int, noise: Noise
+    ) -> None:
+        """Publish a minimum of one curve of n points, at which all parameters are determined."""
+        k = len(space.names)
+        self._space, self._root, self._null_space = space, root, {}
         with np.errstate(over="ignore", invalid="ignore"):
-            covariance = errors.root[0].dot(errors.root[0].T)
+            covariance = root[0].dot(root[0].T)
         self._publish(
             minima.params[0],
             covariance,
             float(minima.chi2[0]),
-            n + len(curves.space.priors) - k,
+            n + len(space.priors) - k,
             given=noise.given,
-            names=list(curves.space.names),
+            names=list(space.names),
             intercept=False,
         )
         self.unidentified_, self.at_bound_ = np.empty((0, k)), np.zeros(k, dtype=bool)
         self.rank_, self.n_iter_, self.converged_ = k, max(int(minima.n_iter[0]), 1), True
-        self.status_ = Outcome(code).sentence
-        return True
+        self.status_ = Outcome(int(minima.outcome[0])).sentence
+        self._warn(self._dof_messages())
 
     @staticmethod
     def _mark(covariance: FloatArray, where: BoolArray, value: float) -> None:

@@ -57,6 +57,11 @@ class ParameterSpace:
         return not self.fixed and not self.tied
 
     @cached_property
+    def is_unconstrained(self) -> bool:
+        """Whether nothing is known of the parameters, all of them free."""
+        return self.is_plain and not self.is_bounded and not self.priors
+
+    @cached_property
     def is_bounded(self) -> bool:
         """Whether any free parameter has a bound."""
         return bool(np.isfinite(self.box).any())

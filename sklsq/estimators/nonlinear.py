@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from scipy.linalg.lapack import dtrtri
 from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray
@@ -15,7 +17,8 @@ from sklsq.estimators._curves import Curves, whitened_curves
 from sklsq.estimators._distances import by_distance
 from sklsq.estimators._minima import PublishedMinima
 from sklsq.estimators._missing import filled, missing_as_nan
-from sklsq.estimators._parameter_space import parameter_space
+from sklsq.estimators._one_curve import minimum_of_one_curve
+from sklsq.estimators._parameter_space import ParameterSpace, parameter_space
 from sklsq.estimators._progress import Progress, printed, watched
 from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free
 from sklsq.noise import Noise, check_index, check_sigma_x
@@ -24,6 +27,7 @@ from sklsq.solvers.robust_loss import LOSSES
 
 __all__ = ["NonlinearLSQ"]
 
+_FEW_ROWS = 4_096  # beyond, a descent on some of them comes first
 _SMALLEST, _LARGEST = 1e-150, 1e150  # size of y whose sum of squares is a number
 
 
@@ -233,11 +237,17 @@ class NonlinearLSQ(PublishedMinima):
         start = given_start(p0, space.names)
         if start is None and self.start == "p0":
             raise ValueError('`p0` must be given for start="p0". Got None.')
+        if single and start is not None and sigma_x is None:
+            minimum = self._minimum_of_one_curve(space, X, Y[:, 0], noise, start)
+            if minimum is not None:
+                self._publish_ordinary(space, minimum, dtrtri(minimum.R[0])[0][None], len(X), noise)
+                self._found = minimum, np.zeros(1, dtype=bool)
+                return self
         curves, counts = whitened_curves(self.model_, space, X, Y, noise, missing)
         minima, every, tied = self._minimise(curves, start)
         if sigma_x is not None:
             minima = self._by_distance(curves, minima, check_sigma_x(sigma_x, *X.shape))
-        self._publish_minima(curves, minima, counts, noise, single)
+        self._publish_minima(space, minima, counts, curves.n_samples, noise, single)
         self._found = every, tied
         if self.verbose:
             number, least = len(every.chi2), every.chi2.min()
@@ -291,6 +301,33 @@ class NonlinearLSQ(PublishedMinima):
 
     def _used_features(self, X: FloatArray) -> FloatArray:
         return X if self._columns is None else X[:, self._columns]
+
+    def _minimum_of_one_curve(
+        self, space: ParameterSpace, X: FloatArray, y: FloatArray, noise: Noise, start: FloatArray
+    ) -> Minima | None:
+        """Return the minimum of an ordinary fit; None where it is none."""
+        if (
+            not space.is_unconstrained
+            or self.start not in ("auto", "p0")
+            or self.loss != "linear"
+            or len(y) > _FEW_ROWS
+            or self.verbose
+            or self.callback is not None
+            or noise.cholesky is not None
+            or noise.kept is not None
+            or not all(map(math.isfinite, start.tolist()))
+        ):
+            return None
+        return minimum_of_one_curve(
+            self.model_,
+            X,
+            y,
+            noise,
+            start,
+            self.max_iter,
+            Tolerances(self.ftol, self.xtol, self.gtol),
+            doubt=self.start == "auto",
+        )
 
     def _minimise(
         self, curves: Curves, start: FloatArray | None

@@ -5,6 +5,6 @@ whitelist), `tape` (what a formula is), `differentiate`, `text` (tape to text), 
 one fast function), `formula` (what a user holds).
 """
 
-from sklsq.expression.formula import Expression, compile_many, parse
+from sklsq.expression.formula import Expression, compile_fit, compile_many, parse
 
-__all__ = ["Expression", "compile_many", "parse"]
+__all__ = ["Expression", "compile_fit", "compile_many", "parse"]

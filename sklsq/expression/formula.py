@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sklsq.expression.compiler import compile_tapes
+from sklsq.expression.compiler import compile_rows, compile_tapes
 from sklsq.expression.differentiate import differentiate
 from sklsq.expression.grammar import read
 from sklsq.expression.tape import Steps, free_names, is_exact_polynomial
@@ -236,6 +236,43 @@ def compile_many(
             f"Got none of {sorted(set(missing))}. Add them."
         )
     return _compile(formulas, names, tuple(numbers))
+
+
+@lru_cache(maxsize=512)
+def compile_fit(
+    model: Expression, by: tuple[str, ...], argument_names: tuple[str, ...]
+) -> Callable[..., None]:
+    """Make the function that fills the rows of a fit.
+
+    Parameters
+    ----------
+    model : Expression
+        The formula.
+    by : tuple of str
+        The k names to differentiate by, whose values may be Python's floats.
+    argument_names : tuple of str
+        All names, in the order in which the function takes their values.
+
+    Returns
+    -------
+    callable
+        ``function(*values, y, rows)`` writes the derivatives into the first k of the `rows`, and
+        what is left of y into the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklsq.expression import compile_fit, parse
+    >>> rows = np.empty((3, 2))
+    >>> fill = compile_fit(parse("a + b*x"), ("a", "b"), ("x", "a", "b"))
+    >>> fill(np.array([1.0, 2.0]), 5.0, 10.0, np.array([20.0, 30.0]), rows)
+    >>> rows
+    array([[1., 1.],
+           [1., 2.],
+           [5., 5.]])
+    """
+    tapes = [model._steps, *(model.derivative(name)._steps for name in by)]
+    return compile_rows(tapes, argument_names, by)
 
 
 @lru_cache(maxsize=1024)

@@ -22,13 +22,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sklsq.expression.compiler import compile_tapes
+from sklsq.expression.compiler import compile_rows, compile_tapes
 from sklsq.expression.differentiate import differentiate
 from sklsq.expression.functions import DERIVATIVES
 from sklsq.expression.grammar import MAX_INTEGER_POWER
 from sklsq.expression.tape import Steps, Tape, prune
 
-__all__ = ["Tracer", "compile_traced", "trace"]
+__all__ = ["Tracer", "compile_traced", "compile_traced_fit", "trace"]
 
 _MAX_STEPS = 1_000
 _BINARY = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
@@ -261,6 +261,15 @@ def compile_traced(
     slopes = [differentiate(steps, name) for name in by]
     both = compile_tapes([steps, *slopes], argument_names, by)
     return compile_tapes([steps], argument_names), both
+
+
+@lru_cache(maxsize=512)
+def compile_traced_fit(
+    steps: Steps, argument_names: tuple[str, ...], by: tuple[str, ...]
+) -> Callable[..., None]:
+    """Return the function that fills the rows of a fit; see `sklsq.expression.compile_fit`."""
+    slopes = [differentiate(steps, name) for name in by]
+    return compile_rows([steps, *slopes], argument_names, by)
 
 
 def _is_small(exponent: float) -> bool:

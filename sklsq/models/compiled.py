@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from sklsq._typing import FloatArray
 from sklsq.models.dual import Dual, derivative_rows, seeds
-from sklsq.models.model import At, blocks
+from sklsq.models.model import At, Filling, blocks
 
 __all__ = ["CompiledFormula"]
 
@@ -29,11 +29,14 @@ class CompiledFormula:
     value_and_slopes : callable or None
         Returns the value and its derivative by each parameter, which may be a Python float; None
         where dual numbers are to be carried through `value`.
+    compile_fit : callable or None
+        Makes the function that fills the rows of a fit; None likewise.
     """
 
     columns: tuple[int, ...]
     value: Callable[..., list[Any]]
     value_and_slopes: Callable[..., list[Any]] | None
+    compile_fit: Callable[[], Callable[..., None]] | None = None
 
     def evaluate(self, X: FloatArray, params: FloatArray) -> FloatArray:
         """Compute the formula; see `Model.evaluate`."""
@@ -66,6 +69,17 @@ class CompiledFormula:
         if run is None:
             return None
         return partial(run, *(np.ascontiguousarray(X[:, j]) for j in self.columns))
+
+    def filling(self, X: FloatArray) -> Filling | None:
+        """Return what fills the rows of a fit to these features; see `Model.filling`."""
+        run = self._fill
+        if run is None:
+            return None
+        return partial(run, *(np.ascontiguousarray(X[:, j]) for j in self.columns))
+
+    @cached_property
+    def _fill(self) -> Callable[..., None] | None:
+        return None if self.compile_fit is None else self.compile_fit()
 
     def _operands(self, X: FloatArray, params: FloatArray, part: tuple[slice, slice]) -> list[Any]:
         """Return the arguments of one part of the (B, n) output.

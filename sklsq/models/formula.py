@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from sklsq._typing import FloatArray
-from sklsq.expression import Expression, compile_many, parse
+from sklsq.expression import Expression, compile_fit, compile_many, parse
 from sklsq.models.compiled import CompiledFormula
-from sklsq.models.model import At, Model
+from sklsq.models.model import At, Filling, Model
 
 __all__ = ["FormulaModel", "formula_model"]
 
@@ -118,6 +118,10 @@ class FormulaModel(Model):
         """Return the formula at these features; see `Model.at`."""
         return self._compiled.at(X)
 
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+        """Return what fills the rows of a fit; see `Model.filling`."""
+        return self._compiled.filling(X)
+
     @cached_property
     def _used(self) -> tuple[int, ...]:
         """Columns of X that occur in the formula."""
@@ -131,6 +135,7 @@ class FormulaModel(Model):
             self._used,
             compile_many([value], arguments),
             None if slopes is None else compile_many([value, *slopes], arguments, numbers),
+            None if slopes is None else partial(compile_fit, value, numbers, arguments),
         )
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from sklsq._typing import FloatArray
-from sklsq.expression.tracing import Tracer, compile_traced, trace
+from sklsq.expression.tracing import Tracer, compile_traced, compile_traced_fit, trace
 from sklsq.models.compiled import CompiledFormula
 from sklsq.models.differences import (
     agree,
@@ -27,7 +28,7 @@ from sklsq.models.differences import (
 )
 from sklsq.models.dual import Dual, DualVector, derivative_rows, seeds
 from sklsq.models.memory import FunctionMemory, names_outside
-from sklsq.models.model import BLOCK_POINTS, At, Model, blocks
+from sklsq.models.model import BLOCK_POINTS, At, Filling, Model, blocks
 
 __all__ = ["JAC_METHODS", "REFUSALS", "FunctionModel", "Jac"]
 
@@ -187,6 +188,11 @@ class FunctionModel(Model):
         formula = self._formula(X, params)
         return None if formula is None else formula.at(X)
 
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+        """Return what fills the rows of a fit; see `Model.filling`."""
+        formula = self._formula(X, params)
+        return None if formula is None else formula.filling(X)
+
     def is_pointwise(self, X: FloatArray, params: FloatArray) -> bool:
         """Tell whether part of X yields that part of the values; see `Model.is_pointwise`."""
         if self._formula(X, params[0]) is not None:
@@ -264,8 +270,9 @@ class FunctionModel(Model):
         steps = trace(call, columns, params, REFUSALS)
         if steps is None or not any(step.name in columns for step in steps):
             return None  # what does not depend on X is not one number a row
+        said = steps, columns + params, params
         return CompiledFormula(
-            tuple(range(n_features)), *compile_traced(steps, columns + params, params)
+            tuple(range(n_features)), *compile_traced(*said), partial(compile_traced_fit, *said)
         )
 
     # ------------------------------------------------------------------ calls of the function

@@ -6,9 +6,10 @@ from typing import Any
 
 from sklsq._typing import FloatArray
 
-__all__ = ["BLOCK_POINTS", "At", "Model", "blocks"]
+__all__ = ["BLOCK_POINTS", "At", "Filling", "Model", "blocks"]
 
 At = Callable[..., list[Any]]
+Filling = Callable[..., None]
 
 # Points computed at a time: above this, temporaries leave the cache and page faults dominate.
 BLOCK_POINTS = 4000
@@ -76,6 +77,25 @@ class Model(ABC):
         callable or None
             ``function(*params) -> [value, *slopes]`` of m numbers, without any check; the results
             are numbers where they do not depend on X. None where `linearise` is all there is.
+        """
+        return None
+
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+        """Return what fills the rows of a fit, for the many calls of one.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, p)
+        params : ndarray of shape (m,)
+            A point to find out at what the model can do.
+
+        Returns
+        -------
+        callable or None
+            ``function(*params, y, rows)`` of m numbers writes the derivatives into the first m of
+            the rows (m + 1, n), and y minus the model into the last, without any check; of many
+            curves, parameters (B, 1) and y (B, n), into rows (m + 1, B, n). None where `linearise`
+            is all there is.
         """
         return None
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.models.formula import FormulaModel
 from sklsq.models.linearity import linear_parameters
-from sklsq.models.model import At, Model
+from sklsq.models.model import At, Filling, Model
 from sklsq.models.projection import best_candidates
 
 __all__ = ["ReadyMade", "condense"]
@@ -93,6 +93,10 @@ class ReadyMade(Model):
     def at(self, X: FloatArray, params: FloatArray) -> At | None:
         """Return the model at these features; see `Model.at`."""
         return self._model.at(X, params)
+
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+        """Return what fills the rows of a fit; see `Model.filling`."""
+        return self._model.filling(X, params)
 
     def candidates(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """Guess parameters from the data, best first; see `Model.candidates`."""

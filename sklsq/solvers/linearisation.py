@@ -74,7 +74,7 @@ class _Held:
     __slots__ = ("chi2", "cost", "gradient", "gram", "norms", "rows")
 
     def __init__(self, problem: NonlinearProblem, params: FloatArray, curve: int) -> None:
-        rows = problem.rows(params, curve)
+        rows = problem.rows(params.tolist(), curve)
         self.rows, self.cost, self.chi2, products = _products(problem, rows)
         self.gram: FloatArray = products[:-1]
         self.norms: FloatArray = np.sqrt(self.gram.diagonal())
@@ -102,7 +102,7 @@ class _Blocked:
         self.cost, self.chi2 = 0.0, 0.0
         total = np.zeros((k + 1, k))
         for part in _blocks(problem):
-            _, cost, chi2, products = _products(part, part.rows(params, curve))
+            _, cost, chi2, products = _products(part, part.rows(params.tolist(), curve))
             self.cost += cost
             self.chi2 += chi2
             total += products
@@ -141,7 +141,7 @@ class _Blocked:
 
     def _weighted_blocks(self) -> Iterator[FloatArray]:
         for part in _blocks(self._problem):
-            yield _products(part, part.rows(self._params, self._curve))[0]
+            yield _products(part, part.rows(self._params.tolist(), self._curve))[0]
 
 
 def _products(

@@ -92,8 +92,8 @@ class NonlinearProblem:
         ``take(rows: slice) -> NonlinearProblem`` restricted to those rows (with a step too), for
         problems of more rows than should be held at once.
     single : callable, optional
-        ``single(params (k,), curve) -> rows (k + 1, n)``, J with the residuals below: what
-        `linearise` does for one problem, without what many would need.
+        ``single(params, curve) -> rows (k + 1, n)`` of k Python floats, J with the residuals below:
+        what `linearise` does for one problem, without what many would need.
     alike : bool
         Whether the curves differ in their data alone, not in their derivatives or errors.
     products : callable, optional
@@ -111,7 +111,7 @@ class NonlinearProblem:
     f_scale: float = 1.0
     n_priors: int = 0
     take: Callable[[slice], NonlinearProblem] | None = None
-    single: Callable[[FloatArray, int], FloatArray] | None = None
+    single: Callable[[Sequence[float], int], FloatArray] | None = None
     products: Callable[[FloatArray, IntArray], FloatArray] | None = None
     alike: bool = False
 
@@ -142,11 +142,11 @@ class NonlinearProblem:
     def _blocks(self) -> dict[int, list[NonlinearProblem]]:
         return {}
 
-    def rows(self, params: FloatArray, curve: int) -> FloatArray:
+    def rows(self, params: Sequence[float], curve: int) -> FloatArray:
         """Return rows (k + 1, n) of one point (k,): J, and the residuals below."""
         if self.single is not None:
             return self.single(params, curve)
-        residuals, jacobian = self.linearise(params[None], np.array([curve]))
+        residuals, jacobian = self.linearise(np.array([params]), np.array([curve]))
         return np.concatenate((jacobian[0], residuals))
 
     def costs(self, params: FloatArray, curves: IntArray) -> FloatArray:

@@ -12,6 +12,9 @@ reached and its scales. Most fits never do.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from operator import add, mul
+from typing import Protocol
 
 import numpy as np
 
@@ -28,12 +31,28 @@ from sklsq.solvers.descent_rules import (
 from sklsq.solvers.gram import products_of
 from sklsq.solvers.linearisation import HELD_ROWS, triangle_of
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
-from sklsq.solvers.trust_region import Quadratic, next_region, quadratic_of_gram
+from sklsq.solvers.trust_region import next_region
+from sklsq.solvers.written_out import Numbers, Point, algebra
 
-__all__ = ["is_ordinary", "ordinary_descent"]
+__all__ = ["Ordinary", "is_ordinary", "ordinary_descent"]
 
 _CONVERGED = int(Outcome.CONVERGED)
 _ALL_BUT_EXACT = 1e-12  # fall of the cost after which rounding of the model may be all that is left
+
+
+class Ordinary(Protocol):
+    """What the loop needs to know of a problem; see `NonlinearProblem`."""
+
+    @property
+    def n_params(self) -> int:
+        """Number k of parameters."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    def rows(self, params: Sequence[float], curve: int) -> FloatArray:
+        """Return rows (k + 1, n) of one point: J, and the residuals below."""
 
 
 def is_ordinary(problem: NonlinearProblem) -> bool:
@@ -42,66 +61,60 @@ def is_ordinary(problem: NonlinearProblem) -> bool:
 
 
 def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what takes the time
-    problem: NonlinearProblem, start: FloatArray, curve: int, max_iter: int, tolerances: Tolerances
+    problem: Ordinary, start: FloatArray, curve: int, max_iter: int, tolerances: Tolerances
 ) -> Minima | Reached:
     """Return the minimum, or where the descent has to be taken over.
 
     Parameters
     ----------
-    problem : NonlinearProblem
+    problem : NonlinearProblem, or what has its numbers of rows and parameters and its `rows`
         One that `is_ordinary`.
     start : ndarray of shape (k,)
     curve : int
     max_iter : int
     tolerances : Tolerances
     """
-    k, params, safe, n_iter, n_rejected = problem.n_params, start, start, 0, 0
+    k, n_iter, n_rejected = problem.n_params, 0, 0
     dof = max(problem.n_rows - k, 1)
-    D, radius, ceiling = np.zeros(k), math.inf, math.inf
+    arrive, damped, compare = algebra(k)
+    params: Numbers = start.tolist()
+    D: Numbers = (0.0,) * k
+    safe, radius, ceiling = params, math.inf, math.inf
     rows = problem.rows(params, curve)
     products, chi2 = products_of(rows)
     exact = _ALL_BUT_EXACT * chi2
-    old: FloatArray | None = None  # the undamped step that led here
-    model: Quadratic | None = None  # None: to be made, of a new point
-    while chi2 > exact and math.isfinite(chi2) and n_iter < max_iter:
-        if model is None:
-            gram, gradient = products[:k], products[k]
-            D = np.maximum(D, np.sqrt(gram.diagonal()))
-            model = quadratic_of_gram(gram, gradient, D)
-            if model is None:  # maybe because a derivative is not finite
+    old: Numbers | None = None  # the undamped step that led here
+    point: Point | None = None  # None: to be made, of a new point
+    while chi2 > exact and chi2 < math.inf and n_iter < max_iter:
+        if point is None:
+            point = arrive(products, D)
+            if point is None:  # maybe because a derivative is not finite
                 params = safe
                 break
-            newton = model.newton
-            longest = math.sqrt(float(newton.dot(newton)))
-            offset = math.sqrt(max(model.decrement, 0.0) / k * dof / chi2)
+            D, newton, longest, decrement, _ = point
+            offset = math.sqrt(max(decrement, 0.0) / k * dof / chi2)
             if old is not None and offset <= CLOSE:
-                old = old * D
-                squared = model.inner(old, old)
-                ratio = model.inner(newton, old) / squared if squared > 0.0 else 1.0
+                ratio, left = compare(point, old)
                 if not abs(ratio) < SHRINKING:
                     break
-                if offset <= tolerances.gtol:
-                    rest = newton - ratio * old
-                    left = math.sqrt(max(model.inner(rest, rest), 0.0) / squared)
-                    left *= offset / (1.0 - abs(ratio))
-                    if left <= tolerances.left or not tolerances.polish:
-                        params = params + newton / D / (1.0 - ratio)
-                        return _minimum(rows, params, chi2, n_iter, offset)
+                if offset <= tolerances.gtol and (
+                    left * offset / (1.0 - abs(ratio)) <= tolerances.left or not tolerances.polish
+                ):
+                    steps = [step / (1.0 - ratio) for step in newton]  # all that follow
+                    return _minimum(rows, list(map(add, params, steps)), chi2, n_iter, offset)
             elif offset <= tolerances.gtol and not tolerances.polish:
-                return _minimum(rows, params + newton / D, chi2, n_iter, offset)
+                return _minimum(rows, list(map(add, params, newton)), chi2, n_iter, offset)
             if n_iter == 0:
-                scale = D * params
-                radius = tolerances.reach * (math.sqrt(float(scale.dot(scale))) or 1.0)
-                radius = min(radius, longest)
+                scale = math.hypot(*map(mul, D, params)) or 1.0
+                radius = min(tolerances.reach * scale, longest)
         undamped = longest <= radius or (offset <= AT_ROUNDING and not n_rejected)
-        u, length, promised = newton, longest, 0.5 * model.decrement
-        if not undamped:
-            u = model.damped(radius)
-            length, promised = math.sqrt(float(u.dot(u))), model.reduction(u)
+        if undamped:
+            change, length, promised, slope = newton, longest, 0.5 * decrement, decrement
+        else:
+            change, length, promised, slope = damped(point, radius)
         if not promised > 0.0:
             break
-        change = u / D
-        trial = params + change
+        trial = list(map(add, params, change))
         rows_there = problem.rows(trial, curve)
         there, chi2_there = products_of(rows_there)
         fall = 0.5 * (chi2 - chi2_there)
@@ -111,21 +124,18 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
             break
         n_iter += 1
         if not (invisible and better):
-            slope = float(gradient.dot(change))
             gain = fall / promised
             radius, ceiling = next_region(radius, ceiling, length, gain, slope, -fall, undamped)
         n_rejected = 0 if better else n_rejected + 1
         if better:
-            old, model = change if undamped else None, None
+            old, point = change if undamped else None, None
             safe, params, rows, products, chi2 = params, trial, rows_there, there, chi2_there
-    return Reached(params, D, radius, n_iter)
+    return Reached(np.array(params), np.array(D), radius, n_iter)
 
 
-def _minimum(
-    rows: FloatArray, params: FloatArray, chi2: float, n_iter: int, offset: float
-) -> Minima:
+def _minimum(rows: FloatArray, params: Numbers, chi2: float, n_iter: int, offset: float) -> Minima:
     return Minima(
-        params=params[None],
+        params=np.array([params]),
         cost=np.array([0.5 * chi2]),
         chi2=np.array([chi2]),
         n_iter=np.array([n_iter]),

@@ -32,6 +32,12 @@ from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 from sklsq._typing import BoolArray, FloatArray
 
 __all__ = [
+    "ACCURACY",
+    "CAUTION",
+    "CERTAIN",
+    "FORGETTING",
+    "MAX_NEWTON",
+    "POOR",
     "Quadratic",
     "bounded_step",
     "next_radius",
@@ -41,12 +47,12 @@ __all__ = [
 ]
 
 _EPS = float(np.finfo(np.float64).eps)
-_CERTAIN = 1e9  # condition of a scaled Gram matrix, at most, whose rounding does not show
-_ACCURACY = 0.1  # of the radius, as in MINPACK
-_MAX_NEWTON = 12
-_POOR = 0.25  # gain below which a step has failed
-_CAUTION = 0.75  # share of a length that failed, up to which the radius may grow
-_FORGETTING = 1.3  # growth of that length with each success
+CERTAIN = 1e9  # condition of a scaled Gram matrix, at most, whose rounding does not show
+ACCURACY = 0.1  # of the radius, as in MINPACK
+MAX_NEWTON = 12
+POOR = 0.25  # gain below which a step has failed
+CAUTION = 0.75  # share of a length that failed, up to which the radius may grow
+FORGETTING = 1.3  # growth of that length with each success
 
 
 class Quadratic(Protocol):
@@ -85,10 +91,10 @@ class _Factored:
         diagonal = A.ravel()[:: len(b) + 1]
         factor, _ = dpotrf(A)
         damping = 0.0
-        for _ in range(_MAX_NEWTON):
+        for _ in range(MAX_NEWTON):
             squared = float(u.dot(u))
             excess = math.sqrt(squared) - radius
-            if abs(excess) <= _ACCURACY * radius:
+            if abs(excess) <= ACCURACY * radius:
                 break
             slope = float(u.dot(dpotrs(factor, u)[0]))
             change = max(excess / radius * squared / slope, -damping)
@@ -120,11 +126,11 @@ class _Spectral:
     def damped(self, radius: float) -> FloatArray:
         w, c = self.w, self.c
         damping = 0.0
-        for _ in range(_MAX_NEWTON):
+        for _ in range(MAX_NEWTON):
             t = c / (w + damping)
             squared = float(t @ t)
             length = math.sqrt(squared)
-            if abs(length - radius) <= _ACCURACY * radius:
+            if abs(length - radius) <= ACCURACY * radius:
                 break
             slope = float(t @ (t / (w + damping)))
             damping = max(0.0, damping + (length - radius) / radius * squared / slope)
@@ -150,7 +156,7 @@ def quadratic_of_gram(gram: FloatArray, gradient: FloatArray, D: FloatArray) -> 
     root = dtrtri(factor)[0]  # dpotri would start threads, which then wait
     root *= D[:, None]
     root = root.ravel(order="K")
-    if not float(root.dot(root)) * len(D) < _CERTAIN:
+    if not float(root.dot(root)) * len(D) < CERTAIN:
         return None
     return _Factored(gram, gradient, dpotrs(factor, gradient)[0], D)
 
@@ -214,12 +220,12 @@ def next_region(
         As in `next_radius`.
     """
     following = next_radius(radius, length, gain, slope, rise, undamped)
-    if not gain >= _POOR:
+    if not gain >= POOR:
         return following, length
     if undamped:
         return following, math.inf
     if following > length:
-        return max(min(following, _CAUTION * ceiling), length), _FORGETTING * ceiling
+        return max(min(following, CAUTION * ceiling), length), FORGETTING * ceiling
     return following, ceiling
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sklsq.expression import compile_many, parse
+from sklsq.expression import compile_fit, compile_many, parse
 from sklsq.expression.functions import DERIVATIVES
 from tests.expression.language import (
     A_FEW_ROUNDINGS,
@@ -127,3 +127,30 @@ def test_formulas_too_deep_for_one_line_are_compiled():
     for _ in range(90):
         expected = np.sin(expected)
     assert nested.evaluate({"x": 0.5}) == expected
+
+
+@settings(max_examples=150)
+@given(
+    formulas(
+        ["x", "a", "b", "pi", "2.0", "x", "30.0"],
+        sorted(DERIVATIVES),
+        st.sampled_from(["2", "3", "(-2)", "1.5", "a"]),
+    )
+)
+@pytest.mark.parametrize("many", [False, True])
+def test_rows_of_a_fit_are_the_values_and_slopes_to_the_last_bit(many, source):
+    try:
+        model = parse(source)
+        slopes = [model.derivative(name) for name in "ab"]
+    except ValueError:
+        assume(False)
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0.1, 3.0, 7), rng.normal(size=7)
+    params = rng.uniform(0.5, 2.0, (2, 5, 1)) if many else [0.7, 1.3]
+    rows = np.empty((3, 5, 7) if many else (3, 7))
+    with np.errstate(all="ignore"):
+        compile_fit(model, ("a", "b"), ("x", "a", "b"))(x, *params, y, rows)
+        value, *by = compile_many([model, *slopes], "xab", "ab")(x, *params)
+    for row, slope in zip(rows, by, strict=False):
+        np.testing.assert_array_equal(row, np.broadcast_to(slope, row.shape))
+    np.testing.assert_array_equal(rows[-1], np.broadcast_to(y - value, rows[-1].shape))

@@ -89,7 +89,7 @@ def test_derivatives_that_are_not_finite_send_it_back():
     made = problem("a*x**b + 0*log(b)", "ab", X[1:], y[1:])
 
     def rows(params, curve):
-        residuals, J = made.linearise(params[None], np.array([curve]))
+        residuals, J = made.linearise(np.array([params]), np.array([curve]))
         out = np.concatenate((J[0], residuals))
         out[1] = np.where(params[1] < 0.6, np.nan, out[1])  # a fault of the derivative alone
         return out
