@@ -60,11 +60,11 @@ def _is_finite(data: FitData) -> bool:
 
 def _all_finite(values: FloatArray) -> bool:
     """Tell whether all values are finite; their sum of squares settles it, but for overflow."""
-    if values.flags.c_contiguous:
-        flat = values.ravel()  # in parts for which BLAS does not start threads
-        parts = (flat[i : i + _SUMMED] for i in range(0, len(flat), _SUMMED))
-        with np.errstate(over="ignore"):
-            if math.isfinite(sum(float(part.dot(part)) for part in parts)):
+    if values.size > _SUMMED and values.flags.c_contiguous:
+        flat = values.ravel()
+        with np.errstate(over="ignore"):  # in parts for which BLAS does not start threads
+            parts = (flat[i : i + _SUMMED] for i in range(0, len(flat), _SUMMED))
+            if math.isfinite(sum(part.dot(part) for part in parts)):
                 return True
     return bool(np.isfinite(values).all())
 

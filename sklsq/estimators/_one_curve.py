@@ -7,10 +7,9 @@ rows
 .. math:: \left[\frac{\partial f}{\partial p_1} \dots \frac{\partial f}{\partial p_k},\ y -
           f\right] / \sigma
 
-come straight from the compiled model, and `sklsq.solvers.ordinary_descent` does the rest. Where
-that loop hands over, where the model is not compiled, or where its minimum leaves half of the
-scatter of the data unexplained and may be the wrong one, there is no answer, and the fit takes the
-general way.
+come straight from the model, and `sklsq.solvers.ordinary_descent` does the rest. Where that loop
+hands over, or its minimum leaves half of the scatter of the data unexplained and may be the wrong
+one, there is no answer, and the fit takes the general way.
 """
 
 from __future__ import annotations
@@ -85,10 +84,7 @@ def minimum_of_one_curve(
     doubt : bool
         Whether a minimum that leaves much unexplained is none.
     """
-    fill = model.filling(X, start)
-    if fill is None:
-        return None
-    curve = _Curve(fill, y, noise.root_weight(), len(start))
+    curve = _Curve(model.filling(X, start), y, noise.root_weight(), len(start))
     with np.errstate(all="ignore"):
         end = ordinary_descent(curve, start, 0, max_iter, tolerances)
         if not isinstance(end, Minima):

@@ -384,8 +384,10 @@ class NonlinearLSQ(PublishedMinima):
 
 def _check_size(Y: FloatArray) -> None:
     """Refuse y (n, t) whose squares vanish, or are all infinite."""
-    if Y.shape[1] == 1 and _SMALLEST < Y.max() < _LARGEST and Y.min() > -_LARGEST:
-        return
+    if Y.shape[1] == 1 and len(Y) <= _FEW_ROWS:
+        with np.errstate(over="ignore"):
+            if _SMALLEST < float(Y[:, 0].dot(Y[:, 0])) < _LARGEST:
+                return
     largest = np.maximum(Y.max(axis=0), -Y.min(axis=0))
     if all(_SMALLEST < value < _LARGEST for value in largest.tolist()):
         return

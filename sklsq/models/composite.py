@@ -18,7 +18,7 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.models.formula import FormulaModel
 from sklsq.models.linearity import linear_parameters
-from sklsq.models.model import Model
+from sklsq.models.model import Filling, Model
 from sklsq.models.projection import complete, polish
 from sklsq.models.ready_made import ReadyMade, condense
 
@@ -119,6 +119,21 @@ class CompositeModel(Model):
                 value, derivatives[:, columns] = part.linearise(X, params[:, columns])
                 values += value
         return values, derivatives
+
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
+        """Return what fills the rows of a fit part by part; see `Model.filling`."""
+        parts = [
+            (part.filling(X, params[columns]), columns)
+            for part, columns in zip(self.parts, self._slices, strict=True)
+        ]
+
+        def fill(*arguments: Any) -> None:
+            *numbers, y, rows = arguments
+            for fill_part, columns in parts:
+                fill_part(*numbers[columns], y, [*rows[columns], rows[-1]])
+                y = rows[-1]  # what the parts so far have left
+
+        return fill
 
     def is_pointwise(self, X: FloatArray, params: FloatArray) -> bool:
         """Tell whether every part is; see `Model.is_pointwise`."""

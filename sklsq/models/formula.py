@@ -118,9 +118,9 @@ class FormulaModel(Model):
         """Return the formula at these features; see `Model.at`."""
         return self._compiled.at(X)
 
-    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
         """Return what fills the rows of a fit; see `Model.filling`."""
-        return self._compiled.filling(X)
+        return self._compiled.filling(X) or super().filling(X, params)
 
     @cached_property
     def _used(self) -> tuple[int, ...]:

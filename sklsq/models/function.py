@@ -188,10 +188,11 @@ class FunctionModel(Model):
         formula = self._formula(X, params)
         return None if formula is None else formula.at(X)
 
-    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
         """Return what fills the rows of a fit; see `Model.filling`."""
         formula = self._formula(X, params)
-        return None if formula is None else formula.filling(X)
+        filling = None if formula is None else formula.filling(X)
+        return filling or super().filling(X, params)
 
     def is_pointwise(self, X: FloatArray, params: FloatArray) -> bool:
         """Tell whether part of X yields that part of the values; see `Model.is_pointwise`."""

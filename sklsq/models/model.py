@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from sklsq._typing import FloatArray
 
 __all__ = ["BLOCK_POINTS", "At", "Filling", "Model", "blocks"]
@@ -80,7 +82,7 @@ class Model(ABC):
         """
         return None
 
-    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
         """Return what fills the rows of a fit, for the many calls of one.
 
         Parameters
@@ -91,13 +93,20 @@ class Model(ABC):
 
         Returns
         -------
-        callable or None
+        callable
             ``function(*params, y, rows)`` of m numbers writes the derivatives into the first m of
-            the rows (m + 1, n), and y minus the model into the last, without any check; of many
-            curves, parameters (B, 1) and y (B, n), into rows (m + 1, B, n). None where `linearise`
-            is all there is.
+            the m + 1 rows (n,), and y minus the model into the last, which may be y itself. Of many
+            curves, parameters (B, 1) and y (B, n), each of the rows is (B, n).
         """
-        return None
+
+        def fill(*arguments: Any) -> None:
+            *numbers, y, rows = arguments
+            values, J = self.linearise(X, np.column_stack([np.ravel(value) for value in numbers]))
+            for row, slope in zip(rows, J.swapaxes(0, 1), strict=False):
+                row[...] = slope if row.ndim == 2 else slope[0]
+            np.subtract(y, values if rows[-1].ndim == 2 else values[0], out=rows[-1])
+
+        return fill
 
     def __add__(self, other: "Model") -> "Model":
         """Return the sum of two models, see `sklsq.models.composite.CompositeModel`."""

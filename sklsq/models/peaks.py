@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.models.guessing import extremes, grid, places, widths
-from sklsq.models.model import blocks
+from sklsq.models.model import At, Filling, Model, blocks
 from sklsq.models.ready_made import ReadyMade
 
 __all__ = ["Gaussian", "Lorentzian", "PseudoVoigt", "SkewedGaussian", "Voigt"]
@@ -29,6 +29,14 @@ class _Peak(ReadyMade):
         """Centers all over x and at its extremes, widths from the spacing to the range."""
         centers = np.append(places(x, 13), extremes(x, y))
         return self._with_widths(grid(centers, widths(x, 9)))
+
+    def at(self, X: FloatArray, params: FloatArray) -> At | None:
+        """Return None, as it is no formula; see `Model.at`."""
+        return Model.at(self, X, params)
+
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
+        """Return what fills the rows of a fit; see `Model.filling`."""
+        return Model.filling(self, X, params)
 
     def _with_widths(self, center_and_width: FloatArray) -> FloatArray:
         return center_and_width

@@ -94,7 +94,7 @@ class ReadyMade(Model):
         """Return the model at these features; see `Model.at`."""
         return self._model.at(X, params)
 
-    def filling(self, X: FloatArray, params: FloatArray) -> Filling | None:
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
         """Return what fills the rows of a fit; see `Model.filling`."""
         return self._model.filling(X, params)
 
