@@ -15,11 +15,14 @@ from sklearn.linear_model import LinearRegression
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.diagnostics.hat_matrix import hat_root
 from sklsq.inference.fitted_values import (
+    column_of,
     features_of_last_step,
+    fitted_with_std,
     last_step,
     offers,
     summary_of,
     take_rows,
+    transformed_part,
 )
 from sklsq.inference.residuals import FREE, Residuals, residuals_of_fit, used_rows
 from sklsq.inference.row_errors import ErrorsOfRows, errors_of_rows
@@ -103,23 +106,38 @@ def rows_of_fit(
     y: Any,
     *,
     sigma: Any,
+    sample_weight: Any = None,
     sigma_x: Any,
     corr_xy: Any,
     target: int,
 ) -> tuple[FittedRows, Residuals, BoolArray]:
     """Return the usable rows of a fit, the residuals of all rows, and which are usable."""
     errors = errors_of_rows(
-        estimator, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy, target=target
+        estimator,
+        X,
+        y,
+        sigma=sigma,
+        sample_weight=sample_weight,
+        sigma_x=sigma_x,
+        corr_xy=corr_xy,
+        target=target,
     )
     residuals = residuals_of_fit(estimator, X, y, errors, target)
-    usable = np.isfinite(residuals.residual)
+    given = sigma is not None or sample_weight is not None
+    transformed = transformed_part(estimator, X)
+    deviation = residuals.residual
+    if transformed is not None and not given:
+        deviation = _of_transform(*transformed, y, residuals, target)
+    usable = np.isfinite(deviation)
+    if errors.removed is not None:
+        usable &= ~errors.removed
     rejected = np.flatnonzero(usable & ~used_rows(estimator, len(usable)))
     usable[rejected] = False
     kept = np.flatnonzero(usable)
     if not kept.size:
         raise ValueError("`y` must hold measured values that the fit has used. Got none.")
     X, errors = (X, errors) if usable.all() else (take_rows(X, kept), _some(errors, kept))
-    raw = residuals.residual[kept]
+    raw = deviation[kept]
     X = errors.adjusted(X, raw)
     root, dof, remarks = _hat_and_dof(estimator, X, errors, residuals.leverage[kept], target)
     if rejected.size:
@@ -135,7 +153,8 @@ def rows_of_fit(
             "the fit has not converged: these are not the residuals of a minimum, and say nothing "
             "of the model or of sigma."
         )
-    remarks += _differences(estimator, errors, raw, residuals.fitted[kept], target)
+    if transformed is None:
+        remarks += _differences(estimator, errors, raw, residuals.fitted[kept], target)
     correlated = errors.cholesky is not None
     unscaled = not correlated and np.isnan(errors.sigma).any()
     lift = 0.0 if errors.lift is None else errors.lift * raw
@@ -153,6 +172,22 @@ def rows_of_fit(
     return rows, residuals, usable
 
 
+def _of_transform(fit: Any, X: Any, y: Any, residuals: Residuals, target: int) -> FloatArray:
+    """Return residuals of a transformed y (n,) in the units of y, for errors to first order.
+
+    There the fit was made, with errors alike in all points and as Gaussian as those of any fit;
+    those of y itself are so only if they are small.
+    """
+    z = column_of(fit.transform_target(y), target)
+    fitted, std = fitted_with_std(fit.estimator_, X, target)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stretch = residuals.fitted_std / std
+    if not np.isfinite(stretch).any():  # without errors of its values, or degrees of freedom
+        return residuals.residual
+    deviation: FloatArray = np.abs(z - fitted) * stretch * np.sign(residuals.residual)
+    return deviation
+
+
 def _some(errors: ErrorsOfRows, rows: IntArray) -> ErrorsOfRows:
     cholesky = errors.cholesky
     if cholesky is not None:
@@ -165,6 +200,7 @@ def _some(errors: ErrorsOfRows, rows: IntArray) -> ErrorsOfRows:
         cholesky=cholesky,
         shift=None if errors.shift is None else errors.shift[rows],
         lift=None if errors.lift is None else errors.lift[rows],
+        removed=None,
     )
 
 
@@ -220,7 +256,7 @@ def _differences(
             "that does not."
         ]
     in_other_units = hasattr(last, "error_ratio") and not errors.known
-    if summary is None or in_other_units or hasattr(last, "inverse_func"):
+    if summary is None or in_other_units:
         return []
     stated = float(summary.chi2[target])
     unit = residual / errors.unit if errors.cholesky is None else errors.whiten(residual)
@@ -234,7 +270,7 @@ def _differences(
     return [
         f"χ² of these residuals is {found:.4g}, that of the fit {stated:.4g}. Unless the fit has "
         "priors or a robust loss, X, y, sigma (or sigma_x) are not those it was made with. Rows of "
-        "zero weight are to have y = NaN."
+        "zero weight are known by `sample_weight`, or by y = NaN."
     ]
 
 

@@ -36,6 +36,7 @@ def residual_diagnostics(
     y: Any,
     *,
     sigma: Any = None,
+    sample_weight: Any = None,
     sigma_x: Any = None,
     corr_xy: Any = None,
     target: int = 0,
@@ -69,11 +70,13 @@ def residual_diagnostics(
     X : array_like of shape (n, p)
         Features that the estimator was fitted to.
     y : array_like of shape (n,) or (n, t)
-        Measured values that it was fitted to; rows that are NaN (make those so that had a weight of
-        zero), and points that the fit rejected (`SigmaClippedRegressor`), are left out.
+        Measured values that it was fitted to; rows that are NaN, and points that the fit rejected
+        (`SigmaClippedRegressor`), are left out.
     sigma : float or array_like of shape (n,), (n, t) or (n, n), optional
         Standard deviations of y, or its covariance, as in the fit. Without them, or if the fit took
         them as relative, the scatter sets the scale, and χ² says nothing.
+    sample_weight : float or array_like of shape (n,) or (n, t), optional
+        The other spelling, 1/σ², as in the fit; rows of weight zero are left out.
     sigma_x : float or array_like of shape (1, p), (n,) or (n, p), optional
         Standard deviations of the features, as in the fit.
     corr_xy : float or array_like of shape (n,), optional
@@ -96,7 +99,8 @@ def residual_diagnostics(
     Raises
     ------
     ValueError
-        If the fit was weighted and `sigma` is missing, or the other way round; if `order` is no
+        If the fit was weighted and `sigma` is missing, or the other way round; if `sigma` and
+        `sample_weight` are both given; if `order` is no
         feature and has not one value a row; if `level` is not between 0 and 1.
 
     Examples
@@ -114,14 +118,21 @@ def residual_diagnostics(
     if not 0.0 < level < 1.0:
         raise ValueError(f"`level` must lie between 0 and 1. Got {level!r}.")
     rows, residuals, usable = rows_of_fit(
-        estimator, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy, target=target
+        estimator,
+        X,
+        y,
+        sigma=sigma,
+        sample_weight=sample_weight,
+        sigma_x=sigma_x,
+        corr_xy=corr_xy,
+        target=target,
     )
     sequence, in_order = _sequence(rows, order, usable)
     structure = find_structure(rows, sequence, in_order)
     outliers = studentize(rows)
     table = _table(residuals, rows, usable, outliers, row_labels(y, X))
     findings = {
-        "chi2": find_size(rows, sigma_given=sigma is not None),
+        "chi2": find_size(rows, sigma_given=sigma is not None or sample_weight is not None),
         **structure,
         "normality": find_non_normality(rows),
         "spread": find_spread(rows),

@@ -104,6 +104,9 @@ def smooth_contour(line: ContourLine) -> FloatArray:
     if not line.closed:
         return points
     angles = np.append(line.angles, line.angles[0] + 2.0 * np.pi)
+    if line.followed:  # goes to and fro in angle
+        chords = np.linalg.norm(np.diff(points, axis=0) / np.ptp(points, axis=0), axis=1)
+        angles = np.append(0.0, np.cumsum(chords))
     fine = np.union1d(np.linspace(angles[0], angles[-1], 361), angles)
     curve: FloatArray = CubicSpline(angles, points, bc_type="periodic")(fine)
     return curve

@@ -295,7 +295,8 @@ class ContourDisplay:
             if line.closed:
                 ax.fill(x, y, color=BLUE, alpha=_FILL[min(k, len(_FILL) - 1)], linewidth=0.0)
             solid += ax.plot(x, y, color=BLUE, linewidth=1.4)
-            around = np.vstack([line.ellipse, line.ellipse[:1]])
+            ellipse = line.ellipse[np.argsort(line.angles)]  # a followed contour goes to and fro
+            around = np.vstack([ellipse, ellipse[:1]])
             dashed += ax.plot(*around.T, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
         if not all(line.closed for line in contour.lines):
             note = "bound" if not any("open" in line.ends for line in contour.lines) else "open"

@@ -25,14 +25,14 @@ from sklsq.display.points import (
     PointErrors,
     caption,
     curve_over,
+    dof_of_bands,
     fitted_points,
     identity_line,
     name_of,
     points_of,
-    scale_and_dof,
-    sigma_of,
 )
 from sklsq.inference.fitted_values import column_of, summary_of
+from sklsq.noise import check_noise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,7 +198,7 @@ class FitDisplay:
         display = cls(
             points=points,
             curve=curve_over(estimator, X, target) if by_feature else identity_line(points),
-            dof=scale_and_dof(summary, sigma is not None, target)[1],
+            dof=dof_of_bands(summary, target),
             sigma_given=sigma is not None,
             xlabel=xlabel or (name_of(X, 0, "x") if by_feature else f"fitted {y_name}"),
             ylabel=ylabel or (y_name if by_feature else f"measured {y_name}"),
@@ -261,7 +261,8 @@ class FitDisplay:
         measured, fitted = column_of(y_true, 0), column_of(y_pred, 0)
         unknown = np.full_like(measured, np.nan)
         std = unknown if y_std is None else column_of(y_std, 0)
-        total = unknown if sigma is None else sigma_of(sigma, measured, 0)
+        noise = check_noise(sigma, None, len(measured), None, allow_covariance=False)
+        total = unknown if sigma is None else np.broadcast_to(noise.sigma(), measured.shape)
         by_feature, y_name = x is not None, name_of(y_true, 0, "y")
         place = column_of(x, 0) if by_feature else fitted
         points = points_of(place, measured, fitted, std, total)

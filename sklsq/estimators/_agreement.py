@@ -101,6 +101,7 @@ class AgreementWithData:
         y: Any,
         *,
         sigma: Any = None,
+        sample_weight: Any = None,
         sigma_x: Any = None,
         corr_xy: Any = None,
         target: int = 0,
@@ -115,6 +116,8 @@ class AgreementWithData:
             Measured values.
         sigma : float or array_like of shape (n,) or (n, t), optional
             Their standard deviations.
+        sample_weight : float or array_like of shape (n,) or (n, t), optional
+            The other spelling, 1/σ²; a row of weight zero was not fitted, and has no pull.
         sigma_x, corr_xy : optional
             Errors of the features, as in `OrthogonalRegression.fit`.
         target : int, default=0
@@ -131,5 +134,12 @@ class AgreementWithData:
 
         check_is_fitted(self)
         return residual_table(
-            self, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy, target=target
+            self,
+            X,
+            y,
+            sigma=sigma,
+            sample_weight=sample_weight,
+            sigma_x=sigma_x,
+            corr_xy=corr_xy,
+            target=target,
         )

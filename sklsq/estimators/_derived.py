@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklsq._typing import FloatArray
+
 if TYPE_CHECKING:
+    from sklsq.inference.covariance_factor import CovarianceFactor
     from sklsq.inference.propagation import Method, Propagated
 
 __all__ = ["DerivedQuantities"]
+
+# Relative sizes to which a derivative along a null space is one of rounding, as in `predict`.
+_LINEAR_ROUNDING = 1e-9
+_NONLINEAR_ROUNDING = 1e-6
 
 
 class DerivedQuantities:
@@ -20,6 +27,15 @@ class DerivedQuantities:
     params_: Any
     params_cov_: Any
     param_names_: list[str]
+
+    # What those that are fitted by a triangular factor keep of it.
+    _solutions: Any
+    _root: Any
+    _null_space: Any
+
+    def _scales(self) -> FloatArray:
+        """Return the factor (t,) from unscaled to published variances."""
+        raise NotImplementedError
 
     def propagate(
         self,
@@ -48,9 +64,10 @@ class DerivedQuantities:
         -------
         propagated : Propagated
             ``value, std = fit.propagate(...)``: numbers or arrays (k,), with a leading axis t for t
-            targets; `cov` is the covariance. It follows from `params_cov_` as published: one σ,
-            absolute or scaled by the scatter like those of the parameters, never multiplied by a
-            quantile.
+            targets; `cov` is the covariance. One σ, absolute or scaled by the scatter like those
+            of the parameters, never multiplied by a quantile. Finite where the fit determines the
+            quantity, even if not all of the parameters in it: their sum, say, of two columns that
+            are alike.
 
         Raises
         ------
@@ -72,7 +89,7 @@ class DerivedQuantities:
         -0.280 ± 0.024
         """
         # Only now: a linear fit has no other use for formulas and dual numbers.
-        from sklsq.inference.propagation import Propagated, propagate
+        from sklsq.inference.propagation import Propagated, propagate, propagate_factor
 
         check_is_fitted(self)
         options: Any = {
@@ -81,17 +98,51 @@ class DerivedQuantities:
             "random_state": random_state,
             "names": self.param_names_,
         }
-        if np.ndim(self.params_) == 1:
-            return propagate(func, self.params_, self.params_cov_, **options)
-        curves = [
-            propagate(func, params, cov, **options)
-            for params, cov in zip(self.params_, self.params_cov_, strict=True)
-        ]
+        factors = self._covariance_factors()
+        params, many = np.atleast_2d(self.params_), np.ndim(self.params_) == 2
+        if factors is None:
+            covariances = self.params_cov_ if many else [self.params_cov_]
+            curves = [
+                propagate(func, p, cov, **options)
+                for p, cov in zip(params, covariances, strict=True)
+            ]
+        else:
+            curves = [
+                propagate_factor(func, p, factor, **options)
+                for p, factor in zip(params, factors, strict=True)
+            ]
+        if not many:
+            return curves[0]
         return Propagated(
             np.array([curve.value for curve in curves]),
             np.array([curve.std for curve in curves]),
             np.array([curve.cov for curve in curves]),
         )
+
+    def _covariance_factors(self) -> list[CovarianceFactor] | None:
+        """Return roots of the published covariances, one a target; None without a factor."""
+        from sklsq.inference.covariance_factor import CovarianceFactor
+
+        m = len(self.param_names_)
+        covariances = np.reshape(self.params_cov_, (-1, m, m))
+        if hasattr(self, "_solutions"):  # of columns of a design matrix
+            unscaled = [(s.params_root, s.null_space.reshape(-1, m)) for s in self._solutions]
+            of_null_space = _LINEAR_ROUNDING, True
+        elif hasattr(self, "_null_space"):  # of a model at its minimum
+            nothing = np.empty((0, m))
+            unscaled = [(W, self._null_space.get(k, nothing)) for k, W in enumerate(self._root)]
+            of_null_space = _NONLINEAR_ROUNDING, False
+        else:
+            return None
+        factors = []
+        for k, (scale, covariance) in enumerate(zip(self._scales(), covariances, strict=True)):
+            root, null_space = unscaled[k % len(unscaled)]
+            with np.errstate(invalid="ignore"):
+                root = np.sqrt(scale) * root
+            unknown = np.isnan(covariance.diagonal()) | ~np.isfinite(root).all(axis=1)
+            root = np.where(unknown[:, None], 0.0, root)
+            factors.append(CovarianceFactor(root, null_space, unknown, *of_null_space))
+        return factors
 
     def to_uncertainties(self) -> Any:
         """Return the parameters as numbers of the package `uncertainties`, with correlations.

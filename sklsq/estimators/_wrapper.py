@@ -61,6 +61,11 @@ class WrappingRegressor(LeastSquaresRegressor):
         for name in ("_sigma_given", "estimator_"):
             self.__dict__.pop(name, None)
 
+    def _covariance_factors(self) -> Any:
+        """Return the roots of the covariances of the inner fit, whose parameters these are."""
+        inner = last_step(self.estimator_)
+        return inner._covariance_factors() if isinstance(inner, LeastSquaresRegressor) else None
+
     def _check_wrapped(self, X: Any, y: Any) -> None:
         if not hasattr(self.estimator, "fit"):
             raise TypeError(

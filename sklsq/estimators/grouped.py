@@ -380,10 +380,8 @@ def _result(fitted: Any, curve: int | None, names: tuple[str, ...] | None) -> _R
         value = getattr(fitted, name, default)
         return value if curve is None or value is default else value[curve]
 
-    # Of a linearised fit those of the form that the user asked for.
-    form = "original_" if hasattr(fitted, "original_params_") else ""
-    params, std, dof = of(f"{form}params_"), of(f"{form}params_std_"), int(of("dof_"))
-    names = names or tuple(map(str, getattr(fitted, f"{form}param_names_")))
+    params, std, dof = of("params_"), of("params_std_"), int(of("dof_"))
+    names = names or tuple(map(str, fitted.param_names_))
     sentences = [str(of("status_", "Fitted."))]
     lost = np.isinf(std)
     if lost.any():

@@ -7,6 +7,10 @@ so that equal errors of y are anything but equal afterwards. Weighted so, the fi
 curve itself to first order in :math:`\sigma/y`. In second order log y is too low by
 :math:`\sigma^2/2y^2` in the mean, while a point that happens to be low gets too small a weight,
 which raises the mean by four times as much: together :math:`+\tfrac32 \sigma^2/y^2`.
+
+What is published are the parameters of the curve, as of any other fit of it; where the transformed
+fit does not determine all of its parameters, those of the curve are followed through the root of
+their covariance (`sklsq.inference.covariance_factor`).
 """
 
 from __future__ import annotations
@@ -31,12 +35,16 @@ from sklsq.estimators._wrapper import (
 )
 from sklsq.exceptions import warn_caller
 from sklsq.expression import Expression, parse
+from sklsq.inference.covariance_factor import CovarianceFactor
 from sklsq.inference.fitted_values import last_step
+from sklsq.inference.parameter_function import parameter_function
 from sklsq.inference.propagation import propagate
 from sklsq.inference.summary import FitSummary
 from sklsq.noise import check_index, check_noise
 
 __all__ = ["LinearizedRegressor"]
+
+_FORM = ("param_names_", "params_", "params_cov_", "params_std_", "_factors")
 
 # The intercept of a logarithm is that of a factor.
 _FACTORS = {"log(y)": "exp({})", "log10(y)": "10**{}", "log2(y)": "exp2({})"}
@@ -57,7 +65,7 @@ class LinearizedRegressor(WrappingRegressor):
         Its inverse, a formula in z or a function. Names and formulas in which y occurs once need
         none.
     back_transform : "auto", None, or dict of str to str, default="auto"
-        Parameters of the original form as formulas of those of the fit, by their names or, in
+        Parameters of the curve as formulas of those of the transformed fit, by their names or, in
         their order, as ``c0``, ``c1``…: for y = a·exp(-x/τ) ``{"a": "exp(c0)", "tau": "-1/c1"}``.
         "auto": for logarithms the factor that the intercept stands for, ``exp(intercept)``, the
         others as they are. None: all as they are.
@@ -65,11 +73,16 @@ class LinearizedRegressor(WrappingRegressor):
     Attributes
     ----------
     estimator_ : estimator
-        The fit to z. Its fitted attributes (`coef_`, `params_`, `chi2_`…) can be read here, too:
-        they are those of the transformed problem.
-    original_params_, original_params_cov_, original_params_std_, original_param_names_
-        The parameters of the original form, with covariance by propagation of errors; with a
-        leading axis t for t targets.
+        The fit to z.
+    params_, params_cov_, params_std_, param_names_
+        The parameters of the curve, of which all else speaks as well: `summary`, `propagate`,
+        `to_uncertainties`, `confidence_intervals`, `fit_groups`. The covariance follows by
+        propagation of errors. With a leading axis t for t targets.
+    transformed_params_, transformed_params_cov_, transformed_params_std_, transformed_param_names_
+        The parameters of the fit to z, intercept first.
+    coef_, intercept_, chi2_, ...
+        The other fitted attributes of `estimator_`: those of the fit to z, `coef_` and `intercept_`
+        as in scikit-learn's generalised linear models.
 
     Notes
     -----
@@ -100,8 +113,10 @@ class LinearizedRegressor(WrappingRegressor):
     >>> y = np.array([10.1, 6.0, 3.7, 2.25, 1.3, 0.85])
     >>> form = {"a": "exp(intercept)", "tau": "-1/x"}
     >>> fit = LinearizedRegressor(WeightedLinearFit(), back_transform=form).fit(x, y, sigma=0.1)
-    >>> fit.original_params_.round(2), fit.original_params_std_.round(2)
+    >>> fit.params_.round(2), fit.params_std_.round(2)
     (array([10.07,  1.98]), array([0.09, 0.03]))
+    >>> print(fit.propagate("a*tau"))  # the area under it
+    19.95 ± 0.29
     >>> value, std = fit.predict([[10.0]], return_std=True)
     >>> value.round(3), std.round(3)
     (array([0.065]), array([0.005]))
@@ -132,6 +147,11 @@ class LinearizedRegressor(WrappingRegressor):
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = is_positive_only(self.func)
         return tags
+
+    def _forget(self) -> None:
+        super()._forget()
+        for name in [name for name in self.__dict__ if name.removeprefix("transformed_") in _FORM]:
+            del self.__dict__[name]
 
     # Fitting -------------------------------------------------------------------------------------
 
@@ -190,12 +210,12 @@ class LinearizedRegressor(WrappingRegressor):
             errors["corr_xy"] = np.asarray(errors["corr_xy"], dtype=np.float64) * np.sign(slope)
         self._transform_on = transform.to_one_side(measured)
         self.estimator_ = fit_inner(self.estimator, X, z, errors)
-        self._publish_original(transform)
+        self._publish_form(transform)
         self._sigma_given = noise.given
         return self
 
-    def _publish_original(self, transform: Transform) -> None:
-        """Set the parameters of the original form."""
+    def _publish_form(self, transform: Transform) -> None:
+        """Set the parameters of the curve, and under other names those of the inner fit."""
         last = last_step(self.estimator_)
         wanted = self.back_transform
         if not hasattr(last, "params_cov_"):
@@ -207,7 +227,7 @@ class LinearizedRegressor(WrappingRegressor):
             return
         names = [str(name) for name in last.param_names_]
         if wanted == "auto":
-            wanted = _factor_of(transform, names)
+            wanted = self._factor_of(transform, names)
         elif wanted is None:
             wanted = {}
         elif not isinstance(wanted, Mapping) or not wanted:
@@ -215,19 +235,67 @@ class LinearizedRegressor(WrappingRegressor):
                 '`back_transform` must be "auto", None, or a dict of formulas such as '
                 f'{{"a": "exp(c0)"}}. Got {wanted!r}.'
             )
+        for name in _FORM[:-1]:
+            setattr(self, f"transformed_{name}", getattr(last, name))
+        factors = super()._covariance_factors()
         if not wanted:
-            self.original_param_names_ = names
-            self.original_params_ = last.params_
-            self.original_params_cov_ = last.params_cov_
+            self.param_names_, self._factors = names, factors
+            self.params_, self.params_cov_ = last.params_, last.params_cov_
         else:
-            self.original_param_names_ = list(wanted)
             formulas = [_formula(name, text, names) for name, text in wanted.items()]
-            self.original_params_, self.original_params_cov_ = _propagated(formulas, names, last)
-        self.original_params_std_ = np.sqrt(
-            np.diagonal(self.original_params_cov_, axis1=-2, axis2=-1)
-        )
+            self.param_names_ = list(wanted)
+            self.params_, self.params_cov_, self._factors = _through(formulas, names, last, factors)
+        self.params_std_ = np.sqrt(np.diagonal(self.params_cov_, axis1=-2, axis2=-1))
+
+    def _factor_of(self, transform: Transform, names: list[str]) -> dict[str, str]:
+        """Return the form of a curve fitted by its logarithm; empty if that changes nothing."""
+        named = isinstance(self.func, str) or self.func in (np.log, np.log10, np.log2)
+        template = _FACTORS.get(transform.text) if named else None
+        if template is None or names[0] not in ("intercept", "1"):
+            return {}
+        first = names[0] if names[0].isidentifier() else "c0"
+        others = {name: f"c{j}" for j, name in enumerate(names) if j}
+        return {template.format(first): template.format("c0"), **others}
+
+    def _covariance_factors(self) -> list[CovarianceFactor] | None:
+        factors: list[CovarianceFactor] | None = self._factors
+        return factors
 
     # Using ---------------------------------------------------------------------------------------
+
+    def transform_target(self, y: Any) -> FloatArray:
+        """Return z = f(y), the scale in which the fit was made.
+
+        Parameters
+        ----------
+        y : array_like of shape (n,) or (n, t)
+            Values of y; NaN where they are outside of the domain.
+
+        Returns
+        -------
+        z : ndarray of shape (n,) or (n, t)
+        """
+        check_is_fitted(self)
+        values: FloatArray = np.asarray(y, dtype=np.float64)
+        low, high = self._transform_on.domain
+        inside = (values > low) & (values < high)
+        with np.errstate(all="ignore"):
+            return np.where(inside, self._transform_on.forward(values), np.nan)
+
+    def inverse_transform_target(self, z: Any) -> FloatArray:
+        """Return the y of z = f(y); NaN, with a warning, where no y is transformed to z.
+
+        Parameters
+        ----------
+        z : array_like of shape (n,) or (n, t)
+            Values in the scale of the fit.
+
+        Returns
+        -------
+        y : ndarray of shape (n,) or (n, t)
+        """
+        check_is_fitted(self)
+        return self._back(np.asarray(z, dtype=np.float64))
 
     def predict(
         self, X: Any, return_std: bool = False, return_cov: bool = False, **rows: Any
@@ -316,7 +384,7 @@ class LinearizedRegressor(WrappingRegressor):
 
     @available_if(inner_has("summary"))  # type: ignore[untyped-decorator]
     def summary(self) -> FitSummary:
-        """Return the report of the fit with the parameters of the original form; χ² is that of z.
+        """Return the report of the fit with the parameters of the curve; χ² is that of z.
 
         Returns
         -------
@@ -329,12 +397,12 @@ class LinearizedRegressor(WrappingRegressor):
                 f"without sigma, the same standard deviation of {self._transform_on.text} in all "
                 f"points{relative} was assumed"
             )
-        covariance = np.asarray(self.original_params_cov_)
+        covariance = np.asarray(self.params_cov_)
         return self._inner_summary(
             notes,
-            names=list(self.original_param_names_),
-            params=np.atleast_2d(self.original_params_),
-            std=np.atleast_2d(self.original_params_std_),
+            names=list(self.param_names_),
+            params=np.atleast_2d(self.params_),
+            std=np.atleast_2d(self.params_std_),
             covariance=covariance if covariance.ndim == 3 else covariance[None],
         )
 
@@ -352,16 +420,6 @@ def _scaled(errors: Any, factor: FloatArray) -> Any:
     return array[:, None] * factor if array.ndim < factor.ndim and array.ndim else array * factor
 
 
-def _factor_of(transform: Transform, names: list[str]) -> dict[str, str]:
-    """Return the original form of a fit to a logarithm; empty if that changes nothing."""
-    template = _FACTORS.get(transform.text)
-    if template is None or names[0] not in ("intercept", "1"):
-        return {}
-    first = names[0] if names[0].isidentifier() else "c0"
-    others = {name: f"c{j}" for j, name in enumerate(names) if j}
-    return {template.format(first): template.format("c0"), **others}
-
-
 def _formula(name: str, text: str, names: list[str]) -> tuple[Expression, bool]:
     """Return a formula of the parameters, and whether it calls them by their order."""
     expression = parse(text)
@@ -376,13 +434,16 @@ def _formula(name: str, text: str, names: list[str]) -> tuple[Expression, bool]:
     )
 
 
-def _propagated(
-    formulas: list[tuple[Expression, bool]], names: list[str], last: Any
-) -> tuple[FloatArray, FloatArray]:
-    """Return the values (k,) or (t, k) of the formulas, and their covariance."""
+def _through(
+    formulas: list[tuple[Expression, bool]],
+    names: list[str],
+    last: Any,
+    factors: list[CovarianceFactor] | None,
+) -> tuple[FloatArray, FloatArray, list[CovarianceFactor] | None]:
+    """Return values (k,) or (t, k) of the formulas, their covariance, and its roots."""
     numbered = [f"c{j}" for j in range(len(names))]
 
-    def original(*params: Any) -> list[Any]:
+    def of_curve(*params: Any) -> list[Any]:
         by_name = dict(zip(names, params, strict=True))
         by_number = dict(zip(numbered, params, strict=True))
         return [
@@ -391,13 +452,18 @@ def _propagated(
         ]
 
     many = np.ndim(last.params_) == 2
-    params, covariances = np.atleast_2d(last.params_), np.asarray(last.params_cov_)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of NaN, which the fit has warned of
-        results = [
-            propagate(original, p, C)
-            for p, C in zip(params, covariances if many else covariances[None], strict=True)
-        ]
-    values = np.array([np.atleast_1d(result.value) for result in results])
-    cov = np.array([np.atleast_2d(result.cov) for result in results])
-    return (values, cov) if many else (values[0], cov[0])
+    params = np.atleast_2d(last.params_)
+    if factors is None:  # of an estimator that publishes no more than a covariance
+        covariances = last.params_cov_ if many else [last.params_cov_]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of NaN, which the fit has warned of
+            results = [propagate(of_curve, p, C) for p, C in zip(params, covariances, strict=True)]
+        values = np.array([result.value for result in results])
+        cov = np.array([result.cov for result in results])
+    else:
+        g = parameter_function(of_curve, len(names))
+        with np.errstate(all="ignore"):
+            values = np.array([g.value(p) for p in params])
+            factors = [f.of(g.jacobian(p)) for p, f in zip(params, factors, strict=True)]
+        cov = np.array([factor.covariance() for factor in factors])
+    return (values, cov, factors) if many else (values[0], cov[0], factors)

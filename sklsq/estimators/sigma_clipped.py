@@ -114,6 +114,10 @@ class SigmaClippedRegressor(WrappingRegressor):
     been; for Gaussian errors they are too small by `error_factor_`: 1.4 % at 3σ and 14 % at 2σ with
     sigma given, 2.7 % and 29 % with errors from the scatter.
 
+    Around a `LinearizedRegressor` without sigma the scatter is that of the transformed y, in which
+    the fit gave all points the same weight: of log y, say, a constant relative error of y. With
+    sigma, residuals are those of y itself, to whose errors sigma belongs.
+
     Several outliers that lie close together hide each other, the more so the farther they are
     from the mean of x: look at the residuals, or try ``NonlinearLSQ(loss="cauchy")``.
 
@@ -261,13 +265,17 @@ class SigmaClippedRegressor(WrappingRegressor):
         """Return the fits, of a cycle only its own, and how it ended."""
         fits = [self._fit_rows(X, y, errors, given, given)]
         self.n_iter_ = 1
-        values, single, first = np.asarray(y, dtype=np.float64), False, 0
+        single, first = False, 0
         while True:
             estimator, used, _ = fits[-1]
             last = last_step(estimator)
             n_params = _n_params(last, int(used.sum()))
-            fitted, std = _predict(estimator, X)
-            about_curve = _sigma_about_curve(estimator, X, sigma, errors)
+            of_scale, seen_by_it, values = estimator, X, np.asarray(y, dtype=np.float64)
+            if not noise_given and hasattr(last, "transform_target"):
+                of_scale, seen_by_it = last.estimator_, before_last(estimator, X)
+                values = last.transform_target(values)
+            fitted, std = _predict(of_scale, seen_by_it)
+            about_curve = _sigma_about_curve(of_scale, seen_by_it, sigma, errors)
             dof = int(used.sum()) - n_params
             absolute = bool(getattr(last, "absolute_sigma_", noise_given))
             residuals = Residuals(values, fitted, about_curve, std, used, dof, absolute)

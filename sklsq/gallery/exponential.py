@@ -54,9 +54,7 @@ def draw_exponential(figure: Any) -> Numbers:
     ):
         for ax in (linear, logarithmic):
             ax.plot(grid, fit.predict(grid[:, None]), linewidth=1.7, label=name, **_LOOKS[name])
-        direct = key == "direct"
-        rate = (fit.params_ if direct else fit.original_params_)[1]
-        std = (fit.params_std_ if direct else fit.original_params_std_)[1]
+        rate, std = fit.params_[1], fit.params_std_[1]
         rates.errorbar(rate, k, xerr=std, fmt="o", color=_LOOKS[name]["color"], capsize=3.0)
         numbers |= {key: rate, f"{key}_std": std}
     for ax in (linear, logarithmic):

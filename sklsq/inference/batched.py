@@ -19,7 +19,7 @@ from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.inference.refitting import RepeatableFit
 from sklsq.models import Model
 
-__all__ = ["HeldModel", "minima_together", "takes_batches"]
+__all__ = ["HeldModel", "minima_together", "takes_batches", "used_columns"]
 
 _WIDTH = 1e-4  # standard errors
 _OFF = 10.0  # widths by which a held parameter may miss its value
@@ -96,7 +96,7 @@ def minima_together(
     values : ndarray of shape (B, k)
         Where they are held.
     """
-    X, n, k = _used_columns(fit), len(fit.y), len(held)
+    X, n, k = used_columns(fit), len(fit.y), len(held)
     width = _WIDTH * scales / np.sqrt(fit.scale)
     sigma = np.broadcast_to(fit.errors.get("sigma", np.ones(())), (n,))
     Y = np.concatenate([np.repeat(fit.y[:, None], len(values), axis=1), values.T])
@@ -119,7 +119,7 @@ def minima_together(
     return chi2, params, found
 
 
-def _used_columns(fit: RepeatableFit) -> FloatArray:
+def used_columns(fit: RepeatableFit) -> FloatArray:
     """Return the features that the model takes, which may be named columns of a frame."""
     features: Any = fit.options["features"]
     named = isinstance(features, Sequence) and not isinstance(features, str)

@@ -19,7 +19,11 @@ from the jackknife values :math:`u_i = \bar p_{(\cdot)} - p_{(i)}`,
           p_\pm = G^{-1}\Bigl(\Phi\bigl(z_0 + \frac{z_0 + z_\pm}{1 - a(z_0 + z_\pm)}\bigr)\Bigr).
 
 All replicates are fitted at once, as the columns of a two-dimensional y; a row left out, or drawn
-k times, is a weight of 0 or k.
+k times, is a weight of 0 or k. The parameters of a linear model are a matrix times y, and gathered
+from the rows as these are drawn, a few at a time (`sklsq.inference.linear_influence`).
+
+A fit to a transform of y is made, where σ is unknown, in a scale in which all errors are alike:
+its residuals are drawn there, and taken back.
 
 Efron, B. (1987), J. Am. Stat. Assoc. 82, 171; Davison, A. C. & Hinkley, D. V. (1997), *Bootstrap
 Methods and their Application*, 5.3 and 6.2.
@@ -27,6 +31,8 @@ Methods and their Application*, 5.3 and 6.2.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +43,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.exceptions import warn_caller
+from sklsq.inference.fitted_values import fitted_with_std, transformed_part
+from sklsq.inference.linear_influence import LinearInfluence, is_linear, linear_influence
 from sklsq.inference.random_numbers import generator_of
 from sklsq.inference.refitting import RepeatableFit
 
@@ -46,6 +54,7 @@ KINDS = ("auto", "parametric", "residual", "pairs")
 _JACKKNIFE_GROUPS = 200  # at most; of more rows, several are left out together
 _FAILED = 0.05  # share of replicates without a minimum that is not worth a warning
 _ENTRIES = 4_000_000  # of y that are fitted at once
+_DRAWN = 1 << 18  # of y that are drawn at once
 
 
 @dataclass(frozen=True)
@@ -139,8 +148,7 @@ def bootstrap(
     elif fit.noisy_x:
         params, found = _parametric_points(fit, n_resamples, random)
     else:
-        draw = _parametric if kind == "parametric" else _residual
-        params, found = _fitted_columns(fit, draw(fit, n_resamples, random))
+        params, found = _redrawn(fit, kind, n_resamples, random)
     found &= np.isfinite(params).all(axis=1)
     lost = n_resamples - int(found.sum())
     if lost > _FAILED * n_resamples:
@@ -190,13 +198,99 @@ def _suitable(fit: RepeatableFit, kind: str) -> str:
 # Drawing -----------------------------------------------------------------------------------------
 
 
-def _parametric(fit: RepeatableFit, n: int, random: np.random.Generator) -> FloatArray:
-    """Return y* (n, B)."""
-    normal = random.standard_normal((len(fit.y), n))
-    sigma = fit.errors.get("sigma", np.ones(1))
-    noise = np.linalg.cholesky(sigma) @ normal if sigma.ndim == 2 else _column(sigma) * normal
-    drawn: FloatArray = _column(fit.estimator.predict(fit.X)) + np.sqrt(fit.scale) * noise
-    return drawn
+@dataclass(frozen=True)
+class _Scale:
+    """Values, their fit and its errors, in the scale in which all errors are those of sigma."""
+
+    values: FloatArray
+    fitted: FloatArray
+    std: FloatArray
+    back: Callable[[FloatArray], FloatArray] | None = None
+
+    @classmethod
+    def of(cls, fit: RepeatableFit) -> _Scale:
+        transformed = transformed_part(fit.estimator, fit.X)
+        if transformed is None or "sigma" in fit.errors:
+            return cls(fit.y, *fit.estimator.predict(fit.X, return_std=True))
+        estimator, X = transformed
+        values = fitted_with_std(estimator.estimator_, X, 0)
+        return cls(estimator.transform_target(fit.y), *values, estimator.inverse_transform_target)
+
+
+def _redrawn(
+    fit: RepeatableFit, kind: str, n: int, random: np.random.Generator
+) -> tuple[FloatArray, BoolArray]:
+    """Return parameters (B, m) of y*, and which of them are minima."""
+    if fit.errors.get("sigma", np.zeros(1)).ndim == 2:
+        normal = random.standard_normal((len(fit.y), n))
+        noise = np.linalg.cholesky(fit.errors["sigma"]) @ normal
+        drawn = _column(fit.estimator.predict(fit.X)) + np.sqrt(fit.scale) * noise
+        return _fitted_columns(fit, drawn)
+    scale = _Scale.of(fit)
+    blocks = (_parametric if kind == "parametric" else _residual)(fit, scale, n, random)
+    linear = _linear(fit)
+    if linear is not None:
+        sigma = fit.errors.get("sigma")
+        on_params = linear.on_params / (1.0 if sigma is None else sigma)
+        change = sum(on_params[:, rows] @ noise for rows, noise in blocks)
+        return np.ascontiguousarray((fit.params[:, None] + change).T), np.ones(n, dtype=bool)
+    every: FloatArray = np.empty((len(fit.y), n))
+    for rows, of_rows in blocks:
+        np.add(of_rows, scale.fitted[rows, None], out=every[rows])
+    if scale.back is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what lies outside is told as lost
+            every = scale.back(every)
+    return _fitted_columns(fit, every)
+
+
+def _linear(fit: RepeatableFit) -> LinearInfluence | None:
+    """Return how the parameters of a linear fit follow its rows; None of another."""
+    if not is_linear(fit.estimator) or fit.single_curve:
+        return None
+    return linear_influence(fit.estimator, fit.X, fit.errors.get("sigma"), len(fit.names))
+
+
+def _whitened_residual(fit: RepeatableFit) -> FloatArray:
+    residual: FloatArray = (fit.y - fit.estimator.predict(fit.X)) / fit.errors.get("sigma", 1.0)
+    return residual
+
+
+def _parametric(
+    fit: RepeatableFit, _: _Scale, n: int, random: np.random.Generator
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield the noise (r, B) of some rows after the other."""
+    sigma = _column(np.broadcast_to(fit.errors.get("sigma", np.ones(())), fit.y.shape))
+    for rows in _row_blocks(len(fit.y), n):
+        noise = random.standard_normal((len(sigma[rows]), n))
+        noise *= sigma[rows]
+        noise *= np.sqrt(fit.scale)
+        yield rows, noise
+
+
+def _residual(
+    fit: RepeatableFit, scale: _Scale, n: int, random: np.random.Generator
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield the noise (r, B) of some rows after the other."""
+    sigma = np.broadcast_to(fit.errors.get("sigma", np.ones(())), fit.y.shape)
+    if fit.scale > 0.0:
+        leverage = np.nan_to_num(np.square(scale.std / sigma) / fit.scale)
+    else:
+        leverage = np.zeros_like(scale.fitted)
+    free = leverage < 1.0 - 1e-8  # a point that decides a parameter by itself has no residual
+    modified = ((scale.values - scale.fitted) / sigma)[free] / np.sqrt(1.0 - leverage[free])
+    modified = modified - modified.mean()
+    for rows in _row_blocks(len(fit.y), n):
+        noise = modified[random.integers(len(modified), size=(len(sigma[rows]), n))]
+        noise *= sigma[rows, None]
+        yield rows, noise
+
+
+def _row_blocks(n_samples: int, n: int) -> Iterator[slice]:
+    """Yield slices of rows whose n columns stay in the cache."""
+    step = max(_DRAWN // n, 1)
+    for first in range(0, n_samples, step):
+        yield slice(first, min(first + step, n_samples))
 
 
 def _parametric_points(
@@ -217,33 +311,40 @@ def _parametric_points(
     return np.array([refit.params_ for refit in refits]), found
 
 
-def _residual(fit: RepeatableFit, n: int, random: np.random.Generator) -> FloatArray:
-    """Return y* (n, B)."""
-    sigma = np.broadcast_to(fit.errors.get("sigma", np.ones(())), fit.y.shape)
-    fitted, std = fit.estimator.predict(fit.X, return_std=True)
-    if fit.scale > 0.0:
-        leverage = np.nan_to_num(np.square(std / sigma) / fit.scale)
-    else:
-        leverage = np.zeros_like(fitted)
-    free = leverage < 1.0 - 1e-8  # a point that decides a parameter by itself has no residual
-    modified = ((fit.y - fitted) / sigma)[free] / np.sqrt(1.0 - leverage[free])
-    modified = modified - modified.mean()
-    drawn: FloatArray = _column(fitted) + _column(sigma) * random.choice(
-        modified, size=(len(fitted), n)
-    )
-    return drawn
-
-
 def _pairs(fit: RepeatableFit, n: int, random: np.random.Generator) -> tuple[FloatArray, BoolArray]:
     """Return parameters (B, m), and which of them are minima."""
     n_samples, n_free = len(fit.y), len(fit.y) - fit.dof
-    rows = random.integers(n_samples, size=(n, n_samples))
-    if fit.single_curve:
-        found = [_fitted_rows(fit, drawn) for drawn in rows]
-        return np.array([p for p, _ in found]), np.array([c for _, c in found])
-    counts = np.stack([np.bincount(drawn, minlength=n_samples) for drawn in rows], axis=1)
-    params, converged = _fitted_weights(fit, counts.astype(np.float64))
-    return params, converged & (np.count_nonzero(counts, axis=0) >= n_free)
+    params, found = np.empty((n, len(fit.names))), np.zeros(n, dtype=bool)
+    linear = _linear(fit)
+    residual = None if linear is None else _whitened_residual(fit)
+    for part in _row_blocks(n, n_samples):
+        drawn = random.integers(n_samples, size=(part.stop - part.start, n_samples))
+        if fit.single_curve:
+            refits = [_fitted_rows(fit, rows) for rows in drawn]
+            params[part], found[part] = [p for p, _ in refits], [good for _, good in refits]
+            continue
+        counts = np.stack([np.bincount(rows, minlength=n_samples) for rows in drawn], axis=1)
+        params[part], converged = _counted(fit, counts.astype(np.float64), linear, residual)
+        found[part] = converged & (np.count_nonzero(counts, axis=0) >= n_free)
+    return params, found
+
+
+def _counted(
+    fit: RepeatableFit,
+    counts: FloatArray,
+    linear: LinearInfluence | None,
+    residual: FloatArray | None,
+) -> tuple[FloatArray, BoolArray]:
+    """Return parameters (B, m) with the rows counted so often (n, B), and which are minima."""
+    if linear is None or residual is None:
+        return _fitted_weights(fit, counts)
+    changes = [linear.change_by_counting(residual, column) for column in counts.T]
+    hard = [k for k, change in enumerate(changes) if change is None]
+    params = fit.params + np.array([0.0 * fit.params if c is None else c for c in changes])
+    found = np.ones(len(changes), dtype=bool)
+    if hard:
+        params[hard], found[hard] = _fitted_weights(fit, counts[:, hard])
+    return params, found
 
 
 def _fitted_rows(fit: RepeatableFit, rows: IntArray) -> tuple[FloatArray, bool]:
@@ -273,10 +374,20 @@ def _from_here(fit: RepeatableFit) -> dict[str, Any]:
 def _fitted_columns(fit: RepeatableFit, Y: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Return parameters (B, m) of the columns of y, and which of them are minima."""
     if fit.single_curve:
-        fits = [fit.again(y=y, **_from_here(fit)) for y in Y.T]
-        found = np.array([getattr(refit, "converged_", True) for refit in fits])
-        return np.array([refit.params_ for refit in fits]), found
+        params, found = np.full((Y.shape[1], len(fit.names)), np.nan), np.zeros(Y.shape[1], bool)
+        for k, y in enumerate(Y.T):
+            if not np.isfinite(_in_its_domain(fit, y)).all():
+                continue
+            refit = fit.again(y=y, **_from_here(fit))
+            params[k], found[k] = refit.params_, getattr(refit, "converged_", True)
+        return params, found
     return _in_parts(fit, Y, lambda part: (part, fit.errors))
+
+
+def _in_its_domain(fit: RepeatableFit, y: FloatArray) -> FloatArray:
+    """Return y or, of a fit to a transform, that: NaN where it does not exist."""
+    transformed = transformed_part(fit.estimator, fit.X)
+    return y if transformed is None else np.asarray(transformed[0].transform_target(y))
 
 
 def _fitted_weights(fit: RepeatableFit, counts: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -318,10 +429,7 @@ def _acceleration(fit: RepeatableFit) -> FloatArray:
         found = [_fitted_rows(fit, rows) for rows in kept]
         params, usable = np.array([p for p, _ in found]), np.array([c for _, c in found])
     else:
-        counts = np.ones((n, len(groups)))
-        for k, group in enumerate(groups):
-            counts[group, k] = 0.0
-        params, usable = _fitted_weights(fit, counts)
+        params, usable = _left_out(fit, groups)
     params = params[usable & np.isfinite(params).all(axis=1)]
     if len(params) < 2:
         return np.zeros(len(fit.names))
@@ -330,6 +438,20 @@ def _acceleration(fit: RepeatableFit) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         skewness: FloatArray = (influence**3).sum(axis=0) / (6.0 * spread)
     return np.where(np.isfinite(skewness), skewness, 0.0)
+
+
+def _left_out(fit: RepeatableFit, groups: list[IntArray]) -> tuple[FloatArray, BoolArray]:
+    """Return parameters (B, m) without one group of rows each, and which of them are minima."""
+    linear = _linear(fit)
+    if linear is not None:
+        residual = _whitened_residual(fit)
+        changes = [linear.change_by_counting(residual, np.zeros(len(g)), g) for g in groups]
+        if all(change is not None for change in changes):
+            return fit.params + np.array(changes), np.ones(len(groups), dtype=bool)
+    counts = np.ones((len(fit.y), len(groups)))
+    for k, group in enumerate(groups):
+        counts[group, k] = 0.0
+    return _fitted_weights(fit, counts)
 
 
 def _corrected(

@@ -31,6 +31,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from sklsq._typing import FloatArray, IntArray
+from sklsq.inference.batched import used_columns
 from sklsq.inference.refitting import RepeatableFit
 
 __all__ = [
@@ -145,14 +146,32 @@ class ByRefit:
                 extra += added
             else:
                 fixed[name] = value
-        refit = fit.again(p0=start, start="p0", fixed=fixed, priors=priors, verbose=0)
-        chi2 = float(refit.chi2_) + extra
+        if not priors and len({*fixed, *tied}) == len(fit.names) and not tied:
+            params = start.copy()
+            params[held] = values
+            chi2 = self._chi2(params)
+        else:
+            refit = fit.again(p0=start, start="p0", fixed=fixed, priors=priors, verbose=0)
+            params, chi2 = refit.params_, float(refit.chi2_) + extra
         if not np.isfinite(chi2):
             return np.inf, start
         rise = (chi2 - fit.chi2) / fit.scale
         if rise < -SIGNIFICANT:
-            raise LowerMinimum(refit.params_, chi2)
-        return max(rise, 0.0), refit.params_
+            raise LowerMinimum(params, chi2)
+        return max(rise, 0.0), params
+
+    def _chi2(self, params: FloatArray) -> float:
+        """Return χ² at parameters none of which is left to minimise."""
+        fit = self.fit
+        with np.errstate(all="ignore"):
+            residual = fit.y - fit.estimator.model_.evaluate(used_columns(fit), params[None])[0]
+        if not np.isfinite(residual).all():
+            return np.inf
+        sigma = fit.errors.get("sigma", np.ones(()))
+        if sigma.ndim == 2:
+            residual = np.linalg.solve(np.linalg.cholesky(sigma), residual)
+            return float(residual @ residual)
+        return float(np.square(residual / sigma).sum())
 
 
 def _held_by_prior(

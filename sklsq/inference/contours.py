@@ -4,7 +4,8 @@ With S the two parameters, C their 2 × 2 covariance and L its Cholesky factor, 
 :math:`p_S = \hat p_S + d\,L(\cos\theta, \sin\theta)^\mathsf{T}` leave the minimum in all directions
 of the *whitened* plane, in which the ellipse of the covariance is a circle of radius q and the
 contour, where the root of the rise of χ² is q, nearly one (`sklsq.inference.profile`). Where it is
-not, rays are added until its points are close.
+not, rays are added until its points are close. Where they do not get close, rays cross the contour
+several times: there it is followed from point to point (`sklsq.inference.continuation`).
 
 Which rise belongs to a level depends on what is asked. That the region holds *both* parameters
 takes
@@ -29,7 +30,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklsq._typing import FloatArray
+from sklsq._typing import FloatArray, IntArray
+from sklsq.exceptions import warn_caller
+from sklsq.inference.continuation import followed
 from sklsq.inference.profile import ProfiledChi2, about_lowest
 from sklsq.inference.rays import Crossing
 from sklsq.inference.refitting import check_levels, fit_to
@@ -39,6 +42,11 @@ __all__ = ["Chi2Contour", "ContourLine", "chi2_contour", "contour_of", "pair_of"
 _CLOSE = 0.3  # distance of neighbouring points of a contour, in its radius
 _ROUNDS = 5  # of added rays
 _NARROW = 1e-3  # angle between rays, in radians, that is not halved again
+_STEEP = 3.0  # change of the logarithm of the radius with the angle, where rays are added
+_GRAZING = 8.0  # the same, from which on a ray is taken to cross more than once
+_NOTICED = 0.02  # change of the logarithm of the radius that is looked at
+_ON_BOUND = 1e-4  # of the level, from a bound
+_REMEMBERED = 200  # points from which the next minimum may begin
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,16 @@ class ContourLine:
     rise : float
         Δχ² it stands for, not in units of the reduced χ².
     angles : ndarray of shape (K,)
-        Directions in the whitened plane, ascending.
+        Directions in the whitened plane; ascending, but of a contour that was `followed`.
     points : ndarray of shape (K, 2)
         The contour; NaN where χ² never rises to the level.
     ends : ndarray of str of shape (K,)
         "level", "bound" for a point where a bound came first, "open" for none.
     ellipse : ndarray of shape (K, 2)
-        The same for the parabola of the covariance.
+        The same for the parabola of the covariance, at these angles.
+    followed : bool
+        Whether rays from the minimum cross the contour more than once, so that it was followed from
+        point to point.
     """
 
     level: float
@@ -67,6 +78,7 @@ class ContourLine:
     points: FloatArray
     ends: Any
     ellipse: FloatArray
+    followed: bool = False
 
     @property
     def closed(self) -> bool:
@@ -166,11 +178,16 @@ def chi2_contour(
     -----
     ConvergenceWarning
         If a lower minimum was found on the way; the contours are then about that one.
+    UserWarning
+        If a contour is so bent that rays cross it several times, and could not be followed all
+        around, or has a hole: its points are then the first crossings.
 
     Notes
     -----
-    Each ray is followed from the minimum to the first point at the level. A contour so bent that a
-    ray crosses it three times is cut short there; so are islands around other minima.
+    Each ray is followed from the minimum to the first point at the level. A contour so bent that
+    a ray crosses it three times, like a banana, is followed from point to point, which takes some
+    hundred fits. An open one stays cut at the first crossings; islands around other minima are not
+    looked for.
 
     Examples
     --------
@@ -276,7 +293,7 @@ def _line(
 ) -> ContourLine:
     fit, held = profile.fit, np.array(pair)
     quantile = fit.quantile(level, 2 if joint else 1)
-    angles = np.linspace(0.0, 2.0 * np.pi, n_points, endpoint=False)
+    angles: FloatArray = np.linspace(0.0, 2.0 * np.pi, n_points, endpoint=False)
     rise = quantile**2 * fit.scale
     usable = np.isfinite(quantile) and np.isfinite(fit.params).all()
     if profile.linear or not usable:
@@ -293,10 +310,109 @@ def _line(
     angles = np.array(sorted(found))
     crossings = [found[angle] for angle in angles]
     ends = np.array([crossing.end for crossing in crossings], dtype=object)
-    points = np.array([crossing.params[held] for crossing in crossings])
+    points: FloatArray = np.array([crossing.params[held] for crossing in crossings])
     points[ends == "open"] = np.nan
+    around = _around(profile, held, plane, quantile, angles, crossings, level)
+    if around is not None:
+        angles, points, ends = around
     ellipse = _ellipse(fit.params[held], plane, quantile if known else np.nan, angles)
-    return ContourLine(level, rise, angles, points, ends, ellipse)
+    return ContourLine(level, rise, angles, points, ends, ellipse, around is not None)
+
+
+def _around(
+    profile: ProfiledChi2,
+    held: IntArray,
+    plane: FloatArray,
+    quantile: float,
+    angles: FloatArray,
+    crossings: list[Crossing],
+    level: float,
+) -> tuple[FloatArray, FloatArray, Any] | None:
+    """Return angles, points and ends of a contour that rays cross several times.
+
+    None of one that they cross once, or that cannot be followed.
+    """
+    ends = np.array([crossing.end for crossing in crossings])
+    steepness = _steepness(angles, np.array([crossing.distance for crossing in crossings]), ends)
+    if (ends == "open").any() or not (steepness > _GRAZING).any():
+        return None
+    begin = _begin(steepness, ends)
+    known = _KnownHeights(profile, held, plane, crossings)
+    outward = np.array([np.cos(angles[begin]), np.sin(angles[begin])])
+    points = followed(known, crossings[begin].distance * outward, outward, quantile)
+    if points is None or not _encloses(points, known.crossings[ends == "level"], quantile):
+        warn_caller(
+            f"The contour of the level {level:g} is so bent that rays from the minimum run along "
+            "it or cross it more than once, and it could not be followed all around, or has a hole "
+            "inside: it is cut short at their first crossings. Parameters nearer to the data (a "
+            "logarithm, a ratio) may straighten it; or take a lower level."
+        )
+        return None
+    at = profile.fit.params[held] + points @ plane.T
+    nearest = np.abs(at[:, :, None] - profile.box[:, held].T).min(axis=2)
+    at_bound = (nearest <= _ON_BOUND * quantile * np.abs(plane).max(axis=1)).any(axis=1)
+    ends = np.where(at_bound, "bound", "level").astype(object)
+    return np.mod(np.arctan2(points[:, 1], points[:, 0]), 2.0 * np.pi), at, ends
+
+
+def _steepness(angles: FloatArray, radius: FloatArray, ends: Any) -> FloatArray:
+    """Return how fast the radius changes between neighbours; zero where that is a kink, or slow."""
+    apart = np.diff(angles, append=angles[0] + 2.0 * np.pi)
+    usual = (ends != "open") & (np.roll(ends, -1) == ends)
+    with np.errstate(all="ignore"):
+        change = np.abs(np.log(np.roll(radius, -1) / radius))
+    return np.where(usual & (change > _NOTICED), change / apart, 0.0)
+
+
+def _begin(steepness: FloatArray, ends: Any) -> int:
+    """Return a crossing at the level, as far from what is steep as there is one."""
+    around = np.maximum(steepness, np.roll(steepness, 1))
+    flat = (around < 1.0) & (ends == "level")
+    if not flat.any():
+        return int(np.argmin(np.where(ends == "level", around, np.inf)))
+    # The middle of the longest stretch.
+    n = len(flat)
+    run, best, length = 0, 0, 0
+    for k in range(2 * n):
+        run = run + 1 if flat[k % n] else 0
+        if run > length:
+            best, length = k, min(run, n)
+    return (best - length // 2) % n
+
+
+def _encloses(points: FloatArray, crossings: FloatArray, quantile: float) -> bool:
+    """Tell whether a closed polygon goes once round the minimum, by all crossings of the rays."""
+    angles = np.arctan2(points[:, 1], points[:, 0])
+    turns = np.mod(np.roll(angles, -1) - angles + np.pi, 2.0 * np.pi) - np.pi
+    apart = np.linalg.norm(crossings[:, None] - points, axis=2).min(axis=1)
+    return bool(abs(turns.sum() - 2.0 * np.pi) < 1.0 and (apart <= _CLOSE * quantile).all())
+
+
+class _KnownHeights:
+    """Heights in the whitened plane, each minimised from the nearest point that is known."""
+
+    def __init__(
+        self,
+        profile: ProfiledChi2,
+        held: IntArray,
+        plane: FloatArray,
+        crossings: list[Crossing],
+    ) -> None:
+        self._profile, self._held, self._plane = profile, held, plane
+        centre, inverse = profile.fit.params[held], np.linalg.inv(plane)
+        self._params = np.array([crossing.params for crossing in crossings])
+        self.crossings = (self._params[:, held] - centre) @ inverse.T
+        self._places = self.crossings
+
+    def __call__(self, point: FloatArray) -> float:
+        """Return the root of the rise of χ² at a point (2,)."""
+        nearest = int(np.square(self._places - point).sum(axis=1).argmin())
+        start = self._params[nearest].copy()
+        height, params = self._profile.height(self._held, self._plane @ point, start)
+        if np.isfinite(height):
+            self._places = np.vstack([self._places[-_REMEMBERED:], point])
+            self._params = np.vstack([self._params[-_REMEMBERED:], params])
+        return height
 
 
 def _ellipse(
@@ -335,6 +451,7 @@ def _gaps(
     ends = np.array([found[angle].end for angle in angles])
     kinks = ends != np.roll(ends, -1)
     both_open = (ends == "open") & ~kinks
-    wanted = (~(apart <= _CLOSE) | kinks) & ~both_open & (following - angles > _NARROW)
+    steep = _steepness(angles, radius, ends) > _STEEP
+    wanted = (~(apart <= _CLOSE) | kinks | steep) & ~both_open & (following - angles > _NARROW)
     added: FloatArray = np.mod(halfway[wanted], 2.0 * np.pi)
     return added

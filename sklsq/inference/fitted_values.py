@@ -29,6 +29,7 @@ __all__ = [
     "row_labels",
     "summary_of",
     "take_rows",
+    "transformed_part",
 ]
 
 _STEP = 1e-6  # of the range of a feature, for its slope
@@ -68,6 +69,17 @@ def features_of_last_step(estimator: Any, X: Any) -> Any:
         return X
     transformed = part[:-1].transform(X) if len(part.steps) > 1 else X
     return features_of_last_step(part.steps[-1][1], transformed)
+
+
+def transformed_part(estimator: Any, X: Any) -> tuple[Any, Any] | None:
+    """Return the fit to a transform of y in an estimator, and X as it sees it; None without one."""
+    X, last = features_of_last_step(estimator, X), last_step(estimator)
+    while not hasattr(last, "transform_target"):
+        inner = getattr(last, "estimator_", None)
+        if inner is None:
+            return None
+        X, last = features_of_last_step(inner, X), last_step(inner)
+    return last, X
 
 
 def fitted_with_std(estimator: Any, X: Any, target: int) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,10 @@ basis of them. The parameters of the targets Q, as rows of P, give
 and with their fitted values F at other points :math:`G C G^T = F F^T, \; C G^T = P^T F^T`. Nothing
 is inverted, so that all digits of the estimator's own factor are kept.
 
+Rows counted :math:`w_i` times (or left out) change the parameters by
+
+.. math:: P^T (Q^T W Q)^{-1} Q^T W r, \quad r \text{ the whitened residuals of the fit.}
+
 (D. C. Hoaglin and R. E. Welsch, "The hat matrix in regression and ANOVA", American Statistician 32
 (1978) 17; the range of D from random targets: N. Halko, P.-G. Martinsson and J. A. Tropp, SIAM
 Review 53 (2011) 217.)
@@ -22,11 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from sklsq._typing import FloatArray
+from sklsq._typing import FloatArray, IntArray
 from sklsq.inference.part_of_rows import fit_quietly, predict_quietly
 
 __all__ = ["LinearInfluence", "is_linear", "linear_influence"]
 
+_WELL_DETERMINED = 1e-4  # least eigenvalue of Qᵀ W Q: ten digits of the change at worst
 _NEGLIGIBLE = 1e-8  # random targets lose no direction by that much; rounding is far below
 
 
@@ -57,6 +62,37 @@ class LinearInfluence:
     def on_params(self) -> FloatArray:
         """Change (m, n) of each parameter when a whitened datum grows by one."""
         return self.params.T @ self.orthonormal.T
+
+    def change_by_counting(
+        self, residual: FloatArray, counts: FloatArray, rows: IntArray | None = None
+    ) -> FloatArray | None:
+        """Return by how much the parameters (m,) change when rows count more or less often.
+
+        Parameters
+        ----------
+        residual : ndarray of shape (n,)
+            Whitened residuals of the fit.
+        counts : ndarray of shape (n,), or of the shape of `rows`
+            How often the rows count.
+        rows : ndarray of int, optional
+            Which rows; all others count once.
+
+        Returns
+        -------
+        change : ndarray of shape (m,) or None
+            None where so much weight is gone that the rest determines less than all rows did, or
+            so badly that digits would be lost.
+        """
+        if rows is None:
+            Q, weight = self.orthonormal, counts
+            gram = (Q * weight[:, None]).T @ Q
+        else:
+            Q, residual, weight = self.orthonormal[rows], residual[rows], counts - 1.0
+            gram = np.eye(Q.shape[1]) + (Q * weight[:, None]).T @ Q
+        if not np.linalg.eigvalsh(gram)[0] > _WELL_DETERMINED:
+            return None
+        change: FloatArray = self.params.T @ np.linalg.solve(gram, Q.T @ (weight * residual))
+        return change
 
     def roots(self, X: Any) -> FloatArray:
         """Return F (c, r) at points X: F Fᵀ is the covariance of the fitted values there."""

@@ -77,7 +77,7 @@ class ProfiledChi2:
             self._minimum = Quadratic(fit)
         self.linear = isinstance(self._minimum, Quadratic)
         self._batches = isinstance(self._minimum, ByRefit) and takes_batches(fit)
-        self._box = fit.bounds()
+        self.box = fit.bounds()
         self.fixed = frozenset(fit.options.get("fixed") or {})
 
     def rise(self, values: Mapping[str, float]) -> float:
@@ -94,18 +94,40 @@ class ProfiledChi2:
     def ray(self, held: IntArray, direction: FloatArray) -> Ray:
         """Return a ray as far as the bounds let it go."""
         held_at, moves = self.fit.params[held], direction != 0.0
-        ends = np.where(direction > 0.0, self._box[1, held], self._box[0, held])
+        ends = np.where(direction > 0.0, self.box[1, held], self.box[0, held])
         room = ((ends - held_at)[moves] / direction[moves]).min(initial=np.inf)
         zeros = -held_at[moves] / direction[moves]
         stops = tuple(sorted(map(float, zeros[zeros > 0.0])))
         return Ray(held, direction, max(float(room), 0.0), stops)
+
+    def height(
+        self, held: IntArray, offset: FloatArray, start: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return the root of the rise of χ² and all parameters; infinite beyond a bound.
+
+        Parameters
+        ----------
+        held : ndarray of int of shape (k,)
+            The parameters that are held.
+        offset : ndarray of shape (k,)
+            How far from the minimum.
+        start : ndarray of shape (m,)
+            Where to begin.
+        """
+        values = self.fit.params[held] + offset
+        if (values < self.box[0, held]).any() or (values > self.box[1, held]).any():
+            return np.inf, start
+        begin = np.clip(start, *self.box)
+        begin[held] = values
+        rise, params = self._minimum(held, values, begin)
+        return float(np.sqrt(rise)), params
 
     def scale(self, j: int) -> float:
         """Return the standard error of a parameter, or else something of its size."""
         std, value = float(self.fit.std[j]), float(self.fit.params[j])
         if np.isfinite(std) and std > 0.0:
             return std
-        width = float(np.diff(self._box[:, j])[0])
+        width = float(np.diff(self.box[:, j])[0])
         return _UNKNOWN_SCALE * (width if np.isfinite(width) else abs(value) or 1.0)
 
     def crossings(self, rays: Sequence[Ray], quantile: float) -> list[Crossing]:
@@ -133,12 +155,12 @@ class ProfiledChi2:
         return found
 
     def _walk(self, ray: Ray) -> Walk:
-        return Walk(self._minimum, self.fit, self._box, ray)
+        return Walk(self._minimum, self.fit, self.box, ray)
 
     def _heights(self, held: IntArray, offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return roots (B,) of the rise of χ², NaN where there is none, and all parameters."""
         fit = self.fit
-        values = np.clip(fit.params[held] + offsets, *self._box[:, held])
+        values = np.clip(fit.params[held] + offsets, *self.box[:, held])
         scales = np.array([self.scale(j) for j in held])
         chi2, params, good = minima_together(fit, held, scales, values)
         rise = np.where(good, (chi2 - fit.chi2) / fit.scale, np.nan)
@@ -174,7 +196,7 @@ class ProfiledChi2:
     def interval(self, j: int, quantile: float) -> tuple[float, float, list[str]]:
         """Return lower and upper end of the interval of a parameter, and how they came about."""
         value, std = float(self.fit.params[j]), float(self.fit.std[j])
-        low, high = self._box[:, j]
+        low, high = self.box[:, j]
         if std == 0.0:
             return value, value, ["fixed", "fixed"]
         tied = self.fit.names[j] in (self.fit.options.get("tied") or {})

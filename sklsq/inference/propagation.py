@@ -9,7 +9,10 @@ are its mean and variance: the first up to the curvature of g within the errors,
 for a quadratic g of Gaussian parameters. Monte Carlo takes both from samples of the Gaussian, drawn
 with a root of C from the eigenvectors of the correlation matrix, so that C may be singular.
 
-All terms count: the error of -a/b of a line is wrong without the covariance of a and b.
+All terms count: the error of -a/b of a line is wrong without the covariance of a and b. Of a fit
+the root W of :math:`C = W W^\mathsf{T}` is taken where it has one: J W keeps the digits that cancel
+in J C Jᵀ, and combinations of parameters have their errors where the parameters themselves have
+none (`sklsq.inference.covariance_factor`).
 
 Source: JCGM 100:2008 (GUM), 5.1 and 5.2; JCGM 101:2008 for Monte Carlo; S. R. Searle, "Linear
 Models", 1971, theorem 2.1 for the moments of quadratic forms.
@@ -27,15 +30,17 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray
 from sklsq.exceptions import warn_caller
 from sklsq.inference.correlated_values import is_ufloat, nominal_values
+from sklsq.inference.covariance_factor import CovarianceFactor
 from sklsq.inference.parameter_function import ParameterFunction, parameter_function
 from sklsq.inference.random_numbers import generator_of
 from sklsq.inference.summary import format_value
 
-__all__ = ["Method", "Propagated", "propagate"]
+__all__ = ["Method", "Propagated", "propagate", "propagate_factor"]
 
 Method = Literal["linear", "second-order", "monte-carlo"]
 
 _METHODS = ("linear", "second-order", "monte-carlo")
+_SAME_VALUE = 1e-8  # relative, of a quantity along a combination that is not determined
 _NOT_A_COVARIANCE = 1e-8  # covariances come with rounding; a slip shows in the first digits
 
 
@@ -78,10 +83,34 @@ class _Uncertain:
     C: FloatArray
     infinite: BoolArray  # (m,) not determined
     unknown: BoolArray  # (m, m) entries that are not known
+    factor: CovarianceFactor | None = None
 
     @property
     def std(self) -> FloatArray:
         return np.sqrt(self.C.diagonal())
+
+    def transformed(self, J: FloatArray) -> FloatArray:
+        """Return the covariance (k, k) of quantities with derivatives J (k, m)."""
+        if self.factor is None:
+            return np.asarray(J @ self.C @ J.T)
+        root = J @ self.factor.root
+        return np.asarray(root @ root.T)
+
+    def lost(self, g: ParameterFunction, J: FloatArray) -> BoolArray:
+        """Tell which of k quantities depend on what is not determined."""
+        if self.factor is None:
+            return np.asarray(((J != 0.0) & self.infinite).any(axis=1))
+        lost = self.factor.loses(J)
+        if self.factor.is_linear and len(self.factor.null_space):
+            # A quantity may have no slope that way, and still change: (a - b)**2 where a = b.
+            size = max(float(np.abs(self.p).max()), 1.0)
+            here = np.atleast_1d(g.value(self.p))
+            for move in self.factor.null_space:
+                step = size / np.abs(move).max() * move
+                there = np.stack([np.atleast_1d(g.value(self.p + s * step)) for s in (-1.0, 1.0)])
+                change = np.abs(there - here).max(axis=0)
+                lost |= change > _SAME_VALUE * np.maximum(np.abs(there).max(axis=0), np.abs(here))
+        return lost
 
 
 def propagate(
@@ -156,25 +185,65 @@ def propagate(
     >>> print(propagate(lambda a, b: -a / b, line, cov, method="second-order"))
     0.500 ± 0.045
     """
-    if method not in _METHODS:
-        raise ValueError(f"`method` must be one of {', '.join(_METHODS)}. Got {method!r}.")
+    _check_method(method)
     if names is None and hasattr(values, "keys"):
         names = [str(name) for name in values.keys()]
     uncertain = _check(values, cov)
     g = parameter_function(func, len(uncertain.p), names)
+    return _propagated(g, uncertain, method, n_samples, random_state)
+
+
+def propagate_factor(
+    func: str | Callable[..., Any],
+    values: FloatArray,
+    factor: CovarianceFactor,
+    *,
+    method: Method = "linear",
+    n_samples: int = 20_000,
+    random_state: Any = None,
+    names: Sequence[str] | None = None,
+) -> Propagated:
+    """Return a quantity derived from values (m,) whose covariance is given by its root.
+
+    Parameters
+    ----------
+    func, values, method, n_samples, random_state, names
+        See `propagate`.
+    factor : CovarianceFactor
+        Takes the place of `cov`. A quantity is infinite only where it depends on what is not
+        determined, whatever the values are in it.
+    """
+    _check_method(method)
+    C = factor.root @ factor.root.T
+    unknown = factor.unknown[:, None] | factor.unknown
+    nothing = np.zeros(len(values), dtype=bool)
+    uncertain = _Uncertain(np.array(values), C, nothing, unknown, factor)
+    g = parameter_function(func, len(values), names)
+    return _propagated(g, uncertain, method, n_samples, random_state)
+
+
+def _check_method(method: Any) -> None:
+    if method not in _METHODS:
+        raise ValueError(f"`method` must be one of {', '.join(_METHODS)}. Got {method!r}.")
+
+
+def _propagated(
+    g: ParameterFunction, uncertain: _Uncertain, method: Method, n_samples: Any, random_state: Any
+) -> Propagated:
     with np.errstate(all="ignore"):
         value = g.value(uncertain.p)
         J = g.jacobian(uncertain.p)
         if method == "monte-carlo":
             mean, covariance = _sampled(g, uncertain, n_samples, random_state)
         else:
-            mean, covariance = np.atleast_1d(value), J @ uncertain.C @ J.T
+            mean, covariance = np.atleast_1d(value), uncertain.transformed(J)
             if method == "second-order":
                 H = g.hessian(uncertain.p, uncertain.std)
                 HC = H @ uncertain.C
                 mean = mean + 0.5 * np.trace(HC, axis1=1, axis2=2)
                 covariance = covariance + 0.5 * np.einsum("kij,lji->kl", HC, HC)
-    _mark(covariance, J, uncertain)
+        lost = uncertain.lost(g, J)
+    _mark(covariance, J, lost, uncertain)
     _warn_of_nan(mean, covariance)
     if method != "monte-carlo":
         _warn_of_no_slope(g, value, J, covariance, uncertain)
@@ -281,14 +350,13 @@ def _sampled(
     return samples.mean(axis=0), np.atleast_2d(np.cov(samples, rowvar=False))
 
 
-def _mark(covariance: FloatArray, J: FloatArray, uncertain: _Uncertain) -> None:
+def _mark(covariance: FloatArray, J: FloatArray, lost: BoolArray, uncertain: _Uncertain) -> None:
     """Set the variances of outputs to infinity, or NaN, that depend on what is not known."""
     for output, row in enumerate(J):
         involved = row != 0.0
-        lost = (involved & uncertain.infinite).any()
-        if lost or uncertain.unknown[np.ix_(involved, involved)].any():
+        if lost[output] or uncertain.unknown[np.ix_(involved, involved)].any():
             covariance[output] = covariance[:, output] = np.nan
-            covariance[output, output] = np.inf if lost else np.nan
+            covariance[output, output] = np.inf if lost[output] else np.nan
 
 
 def _warn_of_nan(mean: FloatArray, covariance: FloatArray) -> None:

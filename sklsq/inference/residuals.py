@@ -190,6 +190,7 @@ def residual_table(
     y: Any,
     *,
     sigma: Any = None,
+    sample_weight: Any = None,
     sigma_x: Any = None,
     corr_xy: Any = None,
     target: int = 0,
@@ -208,6 +209,8 @@ def residual_table(
     sigma : float or array_like of shape (n,), (n, t) or (n, n), optional
         Standard deviations of y, or its covariance, as in the fit. If the fit took them as
         relative, or without any, σ is what the scatter implies. A fit without σ takes one number.
+    sample_weight : float or array_like of shape (n,) or (n, t), optional
+        The other spelling, 1/σ²; a row of weight zero was not fitted, and has no pull.
     sigma_x : float or array_like of shape (1, p), (n,) or (n, p), optional
         Standard deviations of the features, as in the fit: σ is then that of y less the curve,
         ``sqrt(sigma**2 + (slope * sigma_x)**2)``, and leverages are those of the adjusted points.
@@ -228,8 +231,9 @@ def residual_table(
     Raises
     ------
     ValueError
-        If the fit was weighted and `sigma` is missing, or the other way round; if `sigma` has the
-        wrong shape or is not positive; if `target` is not a column of y.
+        If the fit was weighted and `sigma` is missing, or the other way round; if `sigma` and
+        `sample_weight` are both given, have the wrong shape or are not positive; if `target` is
+        not a column of y.
 
     Examples
     --------
@@ -245,7 +249,14 @@ def residual_table(
     1  1.131         1.292     0.234
     """
     errors = errors_of_rows(
-        estimator, X, y, sigma=sigma, sigma_x=sigma_x, corr_xy=corr_xy, target=target
+        estimator,
+        X,
+        y,
+        sigma=sigma,
+        sample_weight=sample_weight,
+        sigma_x=sigma_x,
+        corr_xy=corr_xy,
+        target=target,
     )
     residuals = residuals_of_fit(estimator, X, y, errors, target)
     return residuals.frame(row_labels(y, X))
@@ -269,6 +280,8 @@ def residuals_of_fit(
         leverage = np.einsum("ij,ij->j", inverse, root)  # diagonal of V^-1 cov(f)
     used = used_rows(estimator, len(fitted))
     leverage = np.where(used | np.isnan(leverage), leverage, 0.0)
+    if errors.removed is not None:
+        used, leverage = used & ~errors.removed, np.where(errors.removed, 0.0, leverage)
     return Residuals(fitted, residual, errors.sigma, share * errors.sigma, leverage, used)
 
 

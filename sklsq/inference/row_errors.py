@@ -20,18 +20,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklsq._typing import FloatArray
+from sklsq._typing import BoolArray, FloatArray
 from sklsq.inference.fitted_values import (
     column_of,
-    features_of_last_step,
     fitted_slopes,
     fitted_with_std,
     last_step,
     named_like,
     summary_of,
+    transformed_part,
 )
 from sklsq.inference.summary import FitSummary
-from sklsq.noise import check_correlation, check_index, check_noise, check_sigma_x
+from sklsq.noise import Noise, check_correlation, check_index, check_noise, check_sigma_x
 
 __all__ = ["ErrorsOfRows", "errors_of_rows", "solve_lower"]
 
@@ -58,6 +58,11 @@ class ErrorsOfRows:
         does (the adjusted points of York 1966).
     lift : ndarray of shape (n,) or None
         How far the curve at the shifted features lies from that at the measured ones.
+    removed : ndarray of bool of shape (n,) or None
+        Rows whose weight is zero; their `sigma` is NaN.
+    of_y, of_x : ndarray of shape (n,), and of shape (n, p) or None
+        Standard deviations of y by itself, and of the features if these were given, in the
+        convention of `sigma`: the bars of a picture.
     """
 
     sigma: FloatArray
@@ -66,6 +71,9 @@ class ErrorsOfRows:
     cholesky: FloatArray | None = None
     shift: FloatArray | None = None
     lift: FloatArray | None = None
+    removed: BoolArray | None = None
+    of_y: FloatArray | None = None
+    of_x: FloatArray | None = None
 
     def whiten(self, residual: FloatArray) -> FloatArray:
         """Return residuals (n,) in units of σ and, if the measured values were correlated, not."""
@@ -101,9 +109,11 @@ def errors_of_rows(
     y: Any,
     *,
     sigma: Any = None,
+    sample_weight: Any = None,
     sigma_x: Any = None,
     corr_xy: Any = None,
     target: int = 0,
+    as_fitted: bool = True,
 ) -> ErrorsOfRows:
     """Return the errors of the points of a fit, in its conventions.
 
@@ -111,8 +121,10 @@ def errors_of_rows(
     ----------
     estimator : fitted estimator
         See `residual_table`, as for all other parameters.
-    X, y, sigma, sigma_x, corr_xy, target
+    X, y, sigma, sample_weight, sigma_x, corr_xy, target
         See `residual_table`.
+    as_fitted : bool, default=True
+        Whether to refuse errors that differ from point to point where those of the fit do not.
 
     Raises
     ------
@@ -127,47 +139,45 @@ def errors_of_rows(
         )
     summary = summary_of(estimator)
     weighted = summary is not None and summary.sigma_given
-    if weighted and sigma is None:
+    given = sigma is not None or sample_weight is not None
+    if weighted and not given:
         raise ValueError(
             "`sigma` must hold the standard deviations of the points, since the fit was weighted "
-            "by them. Got None; pass the sigma of the fit, or 1/sqrt(sample_weight)."
+            "by them. Got None; pass the sigma of the fit, or its sample_weight."
         )
-    check_index("sigma", sigma, X, y)
-    n_targets = None if np.ndim(y) == 1 else np.shape(y)[1]
-    missing = np.zeros(len(measured), dtype=bool)
-    if n_targets is not None and np.shape(sigma) == np.shape(y):
-        # Where nothing was measured, a curve needs no error.
-        given, values = np.asarray(sigma, dtype=np.float64), np.asarray(y, dtype=np.float64)
-        missing = np.isnan(given[:, target]) & np.isnan(measured)
-        sigma = np.where(np.isnan(given) & np.isnan(values), 1.0, given)
-    noise = check_noise(sigma, None, len(measured), n_targets).target(target)
+    noise, missing, removed = _noise_of_target(X, y, sigma, sample_weight, measured, target)
     cholesky = noise.cholesky
     stated = np.sqrt(np.einsum("ij,ij->i", cholesky, cholesky)) if cholesky is not None else None
-    total = np.broadcast_to(noise.sigma() if stated is None else stated, measured.shape)
-    differ = bool((total[~missing] != total[~missing][:1]).any())
-    if sigma is not None and summary is not None and not weighted and differ:
+    with np.errstate(divide="ignore"):  # of a weight of zero
+        total = np.broadcast_to(noise.sigma() if stated is None else stated, measured.shape)
+    there = total[~missing]
+    unweighted = summary is not None and not weighted
+    if as_fitted and given and unweighted and (there != there[:1]).any():
         raise ValueError(
             "`sigma` must be left out, or be one number: the fit gave every point the same "
             "weight. Got standard deviations that differ; fit again with `sigma`."
         )
-    if sigma is None and hasattr(last_step(estimator), "inverse_func"):
-        total = _stretch(estimator, X, target)
-    noisy = _noisy_features(estimator, X, total, target, sigma_x, corr_xy)
+    transformed = None if given else transformed_part(estimator, X)
+    if transformed is not None:
+        total = _stretch(estimator, X, *transformed, target)
+    total = np.where(missing, np.nan, total) if missing.any() else total
+    of_y, noisy = total, _noisy_features(estimator, X, total, target, sigma_x, corr_xy)
     if sigma_x is not None and noisy is not None:
         total = np.sqrt(total**2 + noisy.variance)
     scatter = getattr(last_step(estimator), "intrinsic_scatter_", None)
     extra = 0.0 if scatter is None else float(np.atleast_1d(scatter)[target]) ** 2
     total = np.sqrt(total**2 + extra) if extra else total
     scale = _published_scale(estimator, X, summary, measured, total, target)
-    unit = scale * (total if weighted or sigma is None or summary is None else np.ones_like(total))
-    if sigma is None or (weighted and summary is not None and not summary.absolute_sigma):
-        root = None if cholesky is None else scale * cholesky
-        errors = ErrorsOfRows(scale * total, unit, known=False, cholesky=root)
-    else:
-        errors = ErrorsOfRows(total, unit, known=True, cholesky=cholesky)
-    if missing.any():
-        of_rows = np.where(missing, np.nan, errors.sigma)
-        errors = replace(errors, sigma=of_rows, unit=np.where(missing, np.nan, errors.unit))
+    unit = scale * (total if weighted or not given or summary is None else np.ones_like(total))
+    known = given and not (weighted and summary is not None and not summary.absolute_sigma)
+    factor = 1.0 if known else scale
+    root = None if cholesky is None else factor * cholesky
+    errors = ErrorsOfRows(factor * total, unit, known, root, of_y=factor * of_y)
+    if sigma_x is not None:
+        of_x = np.broadcast_to(check_sigma_x(sigma_x, *np.shape(X)), np.shape(X))
+        errors = replace(errors, of_x=factor * of_x)
+    if removed is not None:
+        errors = replace(errors, removed=removed)
     if noisy is None:
         return errors
     shift = noisy.covariance / (noisy.stated + noisy.variance + extra)[:, None]
@@ -175,11 +185,37 @@ def errors_of_rows(
     return replace(errors, shift=shift, lift=lift)
 
 
-def _stretch(estimator: Any, X: Any, target: int) -> FloatArray:
+def _noise_of_target(
+    X: Any, y: Any, sigma: Any, sample_weight: Any, measured: FloatArray, target: int
+) -> tuple[Noise, BoolArray, BoolArray | None]:
+    """Return the errors of a target, which of its rows have none, and which have no weight."""
+    check_index("sigma", sigma, X, y)
+    check_index("sample_weight", sample_weight, X, y)
+    n_targets = None if np.ndim(y) == 1 else np.shape(y)[1]
+    missing = np.zeros(len(measured), dtype=bool)
+
+    def filled(errors: Any) -> Any:
+        nonlocal missing
+        if n_targets is None or errors is None or np.shape(errors) != np.shape(y):
+            return errors
+        # Where nothing was measured, a curve needs no error.
+        given, values = np.asarray(errors, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        missing = np.isnan(given[:, target]) & np.isnan(measured)
+        return np.where(np.isnan(given) & np.isnan(values), 1.0, given)
+
+    noise = check_noise(filled(sigma), filled(sample_weight), len(measured), n_targets)
+    noise = noise.target(target)
+    kept = noise.kept
+    if kept is None:
+        return noise, missing, None
+    return noise, missing | ~kept, ~kept
+
+
+def _stretch(estimator: Any, X: Any, fit: Any, seen_by_it: Any, target: int) -> FloatArray:
     """Return the factor from errors of a transformed y, equal in all points, to those of y."""
-    inner = last_step(estimator).estimator_
+    inner = fit.estimator_
     _, std = fitted_with_std(estimator, X, target)
-    _, transformed = fitted_with_std(inner, features_of_last_step(estimator, X), target)
+    _, transformed = fitted_with_std(inner, seen_by_it, target)
     stretch: FloatArray = std / transformed
     return stretch
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklsq import NonlinearLSQ, SigmaClippedRegressor, WeightedLinearFit
+from sklsq import LinearizedRegressor, NonlinearLSQ, SigmaClippedRegressor, WeightedLinearFit
 from sklsq.diagnostics.fitted_rows import rows_of_fit
 
 RNG = np.random.default_rng(6)
@@ -95,3 +95,25 @@ def test_correlated_errors_become_independent():
     found = rows(fit, sigma=V)[0]
     assert found.residual @ found.residual == pytest.approx(fit.chi2_)
     np.testing.assert_allclose(found.leverage.sum(), 2.0)
+
+
+@pytest.mark.parametrize("func", ["log", "1/y"])
+@pytest.mark.parametrize("wrap", [lambda fit: fit, lambda fit: SigmaClippedRegressor(fit)])
+def test_residuals_of_a_transform_are_those_of_the_fit_to_it(func, wrap):
+    """Also at errors of 30 %, where those of y are far from Gaussian; whichever way it turns."""
+    z = 2.0 - 0.4 * X["x"].to_numpy() + 0.1 * np.random.default_rng(2).normal(size=30)
+    y = np.exp(z) if func == "log" else 1.0 / z
+    fit = wrap(LinearizedRegressor(WeightedLinearFit(), func=func)).fit(X, y)
+    found, _, _ = rows(fit, y=y)
+    expected, _, _ = rows(WeightedLinearFit().fit(X, z), y=z)
+    sign = 1.0 if func == "log" else -1.0
+    np.testing.assert_allclose(found.residual, sign * expected.residual, rtol=1e-6)
+    np.testing.assert_allclose(found.leverage, expected.leverage, rtol=1e-6)
+    assert found.remarks == []
+
+
+def test_a_transform_fitted_by_another_library():
+    y = np.exp(X["x"].to_numpy())
+    fit = LinearizedRegressor(LinearRegression()).fit(X, y)
+    found, _, _ = rows(fit, y=y)
+    assert np.isfinite(found.residual).all()

@@ -11,6 +11,7 @@ from sklsq.display.chi2_surface import (
     smooth_profile,
     surface_of,
 )
+from sklsq.inference.continuation import enclosed_area, followed
 from sklsq.inference.contours import Chi2Contour, ContourLine
 from sklsq.inference.profile import ProfiledChi2
 from sklsq.inference.refitting import fit_to
@@ -31,6 +32,20 @@ def test_smooth_contour_goes_through_the_points_and_stays_a_circle():
         assert np.linalg.norm(curve - point, axis=1).min() < 1e-12
     np.testing.assert_array_equal(curve[0], curve[-1])
     assert len(smooth_contour(ring(2.0, "bound"))) == 25  # corners are not rounded
+
+
+def test_smooth_contour_of_a_banana_stays_one():
+    """Followed from point to point: its angles go to and fro."""
+
+    def height(p):
+        return float(np.hypot(p[0], p[1] - 2.0 * p[0] ** 2))
+
+    points = followed(height, np.array([0.0, -1.5]), np.array([0.0, -1.0]), 1.5)
+    angles = np.mod(np.arctan2(*points.T[::-1]), 2.0 * np.pi)
+    ends = np.full(len(points), "level", dtype=object)
+    curve = smooth_contour(ContourLine(0.9, 1.0, angles, points, ends, points, followed=True))
+    np.testing.assert_allclose([height(p) for p in curve], 1.5, rtol=0.02)
+    assert enclosed_area(curve[:-1]) == pytest.approx(np.pi * 1.5**2, rel=0.01)
 
 
 def test_smooth_profile_of_a_parabola_is_one():

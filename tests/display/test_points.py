@@ -12,6 +12,7 @@ from sklsq import (
     SigmaClippedRegressor,
     WeightedLinearFit,
 )
+from sklsq.datasets import load_pearson_york
 from sklsq.display import FitDisplay
 
 mpl.use("Agg")
@@ -56,6 +57,43 @@ def test_scatter_of_perpendicular_distances_is_carried_to_y():
     fit = OrthogonalRegression("major_axis").fit(X, y)
     pull = FitDisplay.from_estimator(fit, X, y).frame()["pull"]
     np.testing.assert_allclose((pull**2).sum(), fit.dof_)
+
+
+def test_clipping_around_a_transform():
+    x = np.linspace(0.0, 3.0, 30)[:, None]
+    y = 5.0 * np.exp(-x[:, 0] + 0.05 * np.random.default_rng(0).normal(size=30))
+    plain = LinearizedRegressor(WeightedLinearFit())
+    around = SigmaClippedRegressor(plain, n_sigma=6.0).fit(x, y)
+    frame = FitDisplay.from_estimator(around, x, y).frame()
+    expected = FitDisplay.from_estimator(plain.fit(x, y), x, y).frame()
+    pd.testing.assert_frame_equal(frame[list(expected)], expected)
+
+
+def test_scatter_beyond_the_errors_counts_in_the_pulls_and_is_no_bar():
+    rng = np.random.default_rng(1)
+    x = np.linspace(0.0, 10.0, 40)[:, None]
+    y = x[:, 0] + rng.normal(0.0, 0.5, 40)
+    fit = OrthogonalRegression(intrinsic_scatter=True)
+    fit.fit(x, y, sigma=0.1, sigma_x=0.05)
+    frame = FitDisplay.from_estimator(fit, x, y, sigma=0.1, sigma_x=0.05).frame()
+    assert (frame["sigma"] == 0.1).all()
+    assert (frame["sigma_x"] == 0.05).all()
+    table = fit.residuals(x, y, sigma=0.1, sigma_x=0.05)
+    np.testing.assert_allclose(frame["pull"], table["pull"], rtol=1e-12)
+    assert frame["pull"].std() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("absolute", ["auto", False])
+def test_bars_and_pulls_are_those_of_the_table_of_residuals(absolute):
+    data = load_pearson_york()
+    errors = {"sigma": data.sigma_values, "sigma_x": data.sigma_x_values}
+    fit = OrthogonalRegression(absolute_sigma=absolute).fit(data.X, data.y_values, **errors)
+    frame = FitDisplay.from_estimator(fit, data.X, data.y_values, **errors).frame()
+    table = fit.residuals(data.X, data.y_values, **errors)
+    np.testing.assert_allclose(frame["pull"], table["pull"], rtol=1e-12)
+    scale = 1.0 if absolute == "auto" else np.sqrt(fit.reduced_chi2_)
+    np.testing.assert_allclose(frame["sigma"], scale * data.sigma_values, rtol=1e-6)
+    np.testing.assert_allclose(frame["sigma_x"], scale * data.sigma_x_values.squeeze(), rtol=1e-6)
 
 
 def test_transform_fitted_without_errors():

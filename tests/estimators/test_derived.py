@@ -3,14 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklsq import (
+    DegreesOfFreedomWarning,
     DesignMatrixRegressor,
     NonlinearLSQ,
     OrthogonalRegression,
     RankWarning,
+    SigmaClippedRegressor,
     WeightedLinearFit,
+    confidence_intervals,
     propagate,
 )
 from sklsq.datasets import load_gaussian_peak, load_pearson_york, load_pion_plus
@@ -81,7 +85,8 @@ def test_terms_that_are_no_names_come_as_a_vector():
     fit = DesignMatrixRegressor(["1", "x", "log(x)"]).fit(x, np.cos(x[:, 0]), sigma=0.1)
     value, std = fit.propagate(lambda params: params[1] / params[2])
     assert value == fit.params_[1] / fit.params_[2]
-    assert std == propagate(lambda p: p[1] / p[2], fit.params_, fit.params_cov_).std
+    by_covariance = propagate(lambda p: p[1] / p[2], fit.params_, fit.params_cov_).std
+    assert std == pytest.approx(by_covariance, rel=1e-10)  # digits cancel in the covariance
     with pytest.raises(ValueError, match=r"formula of '1', 'x', 'log\(x\)'. Got 'y' in 'y/x'"):
         fit.propagate("y/x")
 
@@ -123,6 +128,95 @@ def test_what_the_data_do_not_determine_is_infinite():
         )
     assert fit.propagate("a/b").std == np.inf
     assert np.isfinite(fit.propagate("2*c").std)
+
+
+RANK_DEFICIENT = {
+    "line": WeightedLinearFit(),
+    "design": DesignMatrixRegressor(["1", "a", "b", "c"]),
+    "total": OrthogonalRegression("total"),
+    "nonlinear": NonlinearLSQ("k + q*a + r*b + s*c"),
+    "clipped": SigmaClippedRegressor(WeightedLinearFit()),
+}
+
+
+@pytest.mark.parametrize("estimator", RANK_DEFICIENT.values(), ids=RANK_DEFICIENT)
+def test_a_combination_that_the_data_determine_has_the_error_of_the_curve(estimator):
+    """Columns a and b are alike: their coefficients are not determined, the sum of both is."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(3.0, 1.0, 25), "c": rng.normal(100.0, 1.0, 25)})
+    X.insert(1, "b", X["a"])
+    y = 4.0 + 3.0 * X["a"] - X["c"] + 0.1 * rng.normal(size=25)
+    with pytest.warns(RankWarning, match="equally well"):
+        fit = clone(estimator).fit(X, y)
+    sum_of_both = fit.propagate(lambda p: p[1] + p[2])
+    slope = fit.predict(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0], "c": 0.0}), return_cov=True)
+    value, cov = slope
+    assert sum_of_both.value == pytest.approx(value[1] - value[0], rel=1e-8)
+    std = np.sqrt(cov[0, 0] + cov[1, 1] - 2.0 * cov[0, 1])
+    assert sum_of_both.std == pytest.approx(std, rel=1e-6)
+    at = [1.0, 2.0, 2.0, 101.0]
+    mean, error = fit.predict(pd.DataFrame([at[1:]], columns=list("abc")), return_std=True)
+    fitted = fit.propagate(lambda p: sum(x * q for x, q in zip(at, p, strict=True)))
+    assert fitted.value == pytest.approx(mean[0], rel=1e-9)
+    assert fitted.std == pytest.approx(error[0], rel=1e-6)
+    assert fit.propagate(lambda p: p[1]).std == np.inf
+    assert fit.propagate(lambda p: p[1] + 1.001 * p[2]).std == np.inf
+    both = fit.propagate(lambda p: [p[1] + p[2], p[2]])
+    assert both.std[0] == pytest.approx(std, rel=1e-6)
+    assert both.std[1] == np.inf
+    for method in ("second-order", "monte-carlo"):
+        assert fit.propagate(lambda p: p[1] + p[2], method=method).std == (
+            pytest.approx(std, rel=0.02)
+        )
+    X, y = X.drop(columns="b"), y.to_numpy()
+    table = confidence_intervals(RANK_DEFICIENT["line"], X, y)
+    if not isinstance(estimator, OrthogonalRegression):  # the same model, without b
+        assert sum_of_both.std == pytest.approx(
+            WeightedLinearFit().fit(X, y).params_std_[1], rel=1e-6
+        )
+        assert table.loc["a", "estimate"] == pytest.approx(sum_of_both.value, rel=1e-8)
+
+
+def test_no_slope_along_what_is_not_determined_is_not_no_change():
+    """The shortest coefficients are equal, where the square of their difference has no slope."""
+    x = np.arange(6.0)
+    with pytest.warns(RankWarning, match="determine only 1 of 2"):
+        fit = DesignMatrixRegressor().fit(np.column_stack([x, x]), 2.0 * x + 0.1, sigma=0.1)
+    assert fit.propagate(lambda p: (p[0] - p[1]) ** 2).std == np.inf
+    assert np.isfinite(fit.propagate(lambda p: (p[0] + p[1]) ** 2).std)
+
+
+def test_a_product_that_is_determined_though_its_factors_are_not():
+    x = np.linspace(0.0, 3.0, 12)[:, None]
+    with pytest.warns(RankWarning, match="cannot tell some parameters apart"):
+        fit = NonlinearLSQ("a*b*exp(-c*x)", p0=[1.0, 2.0, 1.0], start="p0").fit(
+            x, 3.0 * np.exp(-x[:, 0]), sigma=0.1
+        )
+    one = NonlinearLSQ("a*exp(-c*x)").fit(x, 3.0 * np.exp(-x[:, 0]), sigma=0.1)
+    assert fit.propagate("a*b").std == pytest.approx(one.params_std_[0], rel=1e-6)
+    assert fit.propagate("a*b/c").std == pytest.approx(one.propagate("a/c").std, rel=1e-6)
+    assert fit.propagate("a/b").std == fit.propagate("a").std == np.inf
+
+
+def test_without_degrees_of_freedom_what_is_determined_has_no_error_either():
+    only, none = "determine only 1 of 2", "no degrees of freedom"
+    with pytest.warns(RankWarning, match=only), pytest.warns(DegreesOfFreedomWarning, match=none):
+        fit = WeightedLinearFit().fit([[2.0]], [3.0])
+    with pytest.warns(UserWarning, match="The std is NaN"):
+        assert np.isnan(fit.propagate("intercept + 2*x").std)
+    assert fit.propagate("x").std == np.inf
+
+
+def test_digits_that_cancel_in_the_covariance_are_kept():
+    """A cubic far from the origin, at a point: as exact as `predict`."""
+    x = np.linspace(0.0, 1.0, 40)[:, None] + 300.0
+    fit = DesignMatrixRegressor(["1", "x", "x**2", "x**3"]).fit(x, np.sin(x[:, 0]), sigma=0.1)
+    std = fit.predict([[300.3]], return_std=True)[1]
+    powers = 300.3 ** np.arange(4)
+    by_factor = fit.propagate(lambda p: powers @ p)
+    assert by_factor.std == pytest.approx(std[0], rel=1e-3)
+    lost = powers @ fit.params_cov_ @ powers
+    assert not lost == pytest.approx(std[0] ** 2, rel=0.1)
 
 
 def test_fixed_and_tied_parameters():

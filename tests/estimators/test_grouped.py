@@ -148,7 +148,7 @@ class TestValues:
         assert list(found.columns[1:5]) == ["a", "a_std", "tau", "tau_std"]
         first = positive[positive["site"] == 0]
         alone = form.fit(first[["t"]], first["y"])
-        np.testing.assert_allclose(found.loc[0, ["a", "tau"]].astype(float), alone.original_params_)
+        np.testing.assert_allclose(found.loc[0, ["a", "tau"]].astype(float), alone.params_)
 
 
 class TestAtOnce:

@@ -50,14 +50,10 @@ class TestAgainstTheCurveItself:
         X, y = decay(sigma)
         straight = linearized(back_transform=EXPONENTIAL).fit(X, y, sigma=sigma)
         curve = NonlinearLSQ("a*exp(b*x)").fit(X, y, sigma=sigma)
-        difference = np.abs(straight.original_params_ - curve.params_) / curve.params_std_
+        difference = np.abs(straight.params_ - curve.params_) / curve.params_std_
         assert difference.max() < 20.0 * sigma  # of second order: it falls with sigma
-        np.testing.assert_allclose(
-            straight.original_params_std_, curve.params_std_, rtol=5.0 * sigma
-        )
-        np.testing.assert_allclose(
-            straight.original_params_cov_, curve.params_cov_, rtol=10.0 * sigma
-        )
+        np.testing.assert_allclose(straight.params_std_, curve.params_std_, rtol=5.0 * sigma)
+        np.testing.assert_allclose(straight.params_cov_, curve.params_cov_, rtol=10.0 * sigma)
         mean, std = straight.predict(X, return_std=True)
         direct, direct_std = curve.predict(X, return_std=True)
         assert (np.abs(mean - direct) / direct_std).max() < 20.0 * sigma
@@ -74,8 +70,8 @@ class TestAgainstTheCurveItself:
             sigma=np.full(25, 0.002),
             absolute_sigma=True,
         )
-        np.testing.assert_allclose(straight.original_params_, params, rtol=1e-5)
-        np.testing.assert_allclose(straight.original_params_cov_, cov, rtol=0.01)
+        np.testing.assert_allclose(straight.params_, params, rtol=1e-5)
+        np.testing.assert_allclose(straight.params_cov_, cov, rtol=0.01)
 
     def test_without_the_derivative_it_is_another_fit(self):
         """The slip of some textbooks: sigma of y as if it were that of log y."""
@@ -96,7 +92,7 @@ class TestAgainstTheCurveItself:
         rng = np.random.default_rng(1)
         X, y = np.zeros((1000, 1)), 1.0 + 0.05 * rng.normal(size=(1000, 200))
         constant = linearized(estimator=DesignMatrixRegressor(["1"]))
-        found = constant.fit(X, y, sigma=0.05).original_params_[:, 0] - 1.0
+        found = constant.fit(X, y, sigma=0.05).params_[:, 0] - 1.0
         expected = 1.5 * 0.05**2
         assert abs(found.mean() - expected) < 3.0 * found.std() / np.sqrt(200) + 0.05 * expected
 
@@ -106,14 +102,16 @@ class TestOriginalForm:
         X, y = decay()
         form = {"a": "exp(intercept)", "tau": "-1/x", "half": "-log(2)/x"}
         fit = linearized(back_transform=form).fit(X, y, sigma=0.02)
-        c0, c1 = uncertainties.correlated_values(fit.params_, fit.params_cov_)
-        expected = [umath.exp(c0), -1.0 / c1, -umath.log(2.0) / c1]
-        np.testing.assert_allclose(fit.original_params_, [e.n for e in expected], rtol=1e-13)
-        np.testing.assert_allclose(fit.original_params_std_, [e.s for e in expected], rtol=1e-9)
-        np.testing.assert_allclose(
-            fit.original_params_cov_, uncertainties.covariance_matrix(expected), rtol=1e-8
+        c0, c1 = uncertainties.correlated_values(
+            fit.transformed_params_, fit.transformed_params_cov_
         )
-        assert fit.original_param_names_ == ["a", "tau", "half"]
+        expected = [umath.exp(c0), -1.0 / c1, -umath.log(2.0) / c1]
+        np.testing.assert_allclose(fit.params_, [e.n for e in expected], rtol=1e-13)
+        np.testing.assert_allclose(fit.params_std_, [e.s for e in expected], rtol=1e-9)
+        np.testing.assert_allclose(
+            fit.params_cov_, uncertainties.covariance_matrix(expected), rtol=1e-8
+        )
+        assert fit.param_names_ == ["a", "tau", "half"]
 
     @pytest.mark.parametrize(
         ("func", "name", "factor"),
@@ -126,18 +124,16 @@ class TestOriginalForm:
     def test_factor_of_a_logarithm(self, func, name, factor):
         X, y = decay()
         fit = linearized(func).fit(X, y, sigma=0.02)
-        assert fit.original_param_names_ == [name, "x"]
-        np.testing.assert_allclose(
-            fit.original_params_, [factor(fit.intercept_), fit.coef_[0]], rtol=1e-14
-        )
+        assert fit.param_names_ == [name, "x"]
+        np.testing.assert_allclose(fit.params_, [factor(fit.intercept_), fit.coef_[0]], rtol=1e-14)
 
     @pytest.mark.parametrize(("func", "form"), [("reciprocal", "auto"), ("log", None)])
     def test_as_they_are(self, func, form):
         X, y = decay()
         fit = linearized(func, back_transform=form).fit(X, y, sigma=0.02)
-        np.testing.assert_array_equal(fit.original_params_, fit.params_)
-        np.testing.assert_array_equal(fit.original_params_std_, fit.params_std_)
-        assert fit.original_param_names_ == fit.param_names_
+        np.testing.assert_array_equal(fit.params_, fit.transformed_params_)
+        np.testing.assert_array_equal(fit.params_std_, fit.transformed_params_std_)
+        assert fit.param_names_ == fit.transformed_param_names_
 
     def test_by_order_where_names_are_no_names(self):
         X, y = decay()
@@ -145,15 +141,29 @@ class TestOriginalForm:
             estimator=DesignMatrixRegressor(Polynomial(2)),
             back_transform={"width": "c2", "a": "c1"},
         ).fit(X, y, sigma=0.02)
-        np.testing.assert_array_equal(gauss.original_params_, gauss.coef_[[2, 1]])
+        np.testing.assert_array_equal(gauss.params_, gauss.coef_[[2, 1]])
         auto = linearized(estimator=DesignMatrixRegressor(Polynomial(2))).fit(X, y, sigma=0.02)
-        assert auto.original_param_names_ == ["exp(c0)", "x", "x**2"]
+        assert auto.param_names_ == ["exp(c0)", "x", "x**2"]
 
     def test_not_determined(self):
         X, y = np.ones((4, 1)), np.array([1.0, 1.1, 0.9, 1.0])
         with pytest.warns(match="parameter combinations"):
             fit = linearized().fit(X, y, sigma=0.1)
-        assert np.isinf(fit.original_params_std_).all()
+        assert np.isinf(fit.params_std_).all()
+
+    def test_a_combination_that_is_determined(self):
+        """All points at x = 2 tell the curve there, and neither a nor b."""
+        X, y = np.full((4, 1), 2.0), np.array([1.0, 1.1, 0.9, 1.0])
+        form = {"level": "exp(intercept + 2*x)", "a": "exp(intercept)", "b": "x"}
+        with pytest.warns(match="parameter combinations"):
+            fit = linearized(back_transform=form).fit(X, y, sigma=0.1)
+        value, std = fit.predict([[2.0]], return_std=True)
+        assert fit.params_[0] == pytest.approx(value[0], rel=1e-12)
+        assert fit.params_std_[0] == pytest.approx(std[0], rel=1e-10)
+        assert np.isinf(fit.params_std_[1:]).all()
+        assert fit.propagate("level").std == pytest.approx(std[0], rel=1e-10)
+        assert fit.propagate("a*exp(2*b)").std == pytest.approx(std[0], rel=1e-10)
+        assert fit.propagate("a*exp(3*b)").std == np.inf
 
     @pytest.mark.parametrize(
         ("form", "message"),
@@ -174,8 +184,8 @@ class TestSigma:
         sigma = np.linspace(0.01, 0.05, 25)
         fit = linearized().fit(X, y, sigma=sigma)
         line = WeightedLinearFit().fit(X, np.log(y), sigma=sigma / y)
-        np.testing.assert_allclose(fit.params_, line.params_, rtol=1e-13)
-        np.testing.assert_allclose(fit.params_cov_, line.params_cov_, rtol=1e-12)
+        np.testing.assert_allclose(fit.transformed_params_, line.params_, rtol=1e-13)
+        np.testing.assert_allclose(fit.transformed_params_cov_, line.params_cov_, rtol=1e-12)
         assert fit.chi2_ == pytest.approx(line.chi2_, rel=1e-10)
         assert fit.absolute_sigma_
 
@@ -186,20 +196,26 @@ class TestSigma:
         weighted = linearized().fit(X, y, sigma**-2.0)
         full = linearized().fit(X, y, sigma=np.diag(sigma**2))
         for other in (weighted, full):
-            np.testing.assert_allclose(other.params_, fit.params_, rtol=1e-11)
-            np.testing.assert_allclose(other.params_cov_, fit.params_cov_, rtol=1e-10)
+            np.testing.assert_allclose(
+                other.transformed_params_, fit.transformed_params_, rtol=1e-11
+            )
+            np.testing.assert_allclose(
+                other.transformed_params_cov_, fit.transformed_params_cov_, rtol=1e-10
+            )
 
     def test_zero_weight_removes_a_row(self):
         X, y = decay()
         weight = np.where(np.arange(25) == 3, 0.0, 100.0)
         fit = linearized().fit(X, y, weight)
         part = linearized().fit(np.delete(X, 3, 0), np.delete(y, 3), np.delete(weight, 3))
-        np.testing.assert_allclose(fit.params_, part.params_, rtol=1e-12)
+        np.testing.assert_allclose(fit.transformed_params_, part.transformed_params_, rtol=1e-12)
 
     def test_none_is_a_constant_relative_error(self):
         X, y = decay()
         fit, relative = linearized().fit(X, y), linearized().fit(X, y, sigma=0.1 * y)
-        np.testing.assert_allclose(fit.params_, relative.params_, rtol=1e-12)
+        np.testing.assert_allclose(
+            fit.transformed_params_, relative.transformed_params_, rtol=1e-12
+        )
         assert not fit.absolute_sigma_
         assert "a constant relative error of y, was assumed" in str(fit.summary())
 
@@ -207,7 +223,7 @@ class TestSigma:
         X, y = decay()
         fit = linearized(estimator=LinearRegression()).fit(X, y, sigma=0.02)
         np.testing.assert_allclose(fit.coef_, linearized().fit(X, y, sigma=0.02).coef_, rtol=1e-10)
-        assert not hasattr(fit, "original_params_")
+        assert not hasattr(fit, "params_")
         with pytest.raises(ValueError, match="`back_transform` must be left out for an estimator"):
             linearized(estimator=LinearRegression(), back_transform=EXPONENTIAL).fit(X, y)
 
@@ -218,14 +234,14 @@ class TestSigma:
             fit = linearized(func, line).fit(X, y, sigma=0.02, sigma_x=sigma_x, corr_xy=0.5)
             z, slope = (np.log(y), 1.0 / y) if sign > 0 else (1.0 / y, y**-2.0)
             direct = line.fit(X, z, sigma=0.02 * slope, sigma_x=sigma_x, corr_xy=0.5 * sign)
-            np.testing.assert_allclose(fit.params_, direct.params_, rtol=1e-10)
-            np.testing.assert_allclose(fit.params_cov_, direct.params_cov_, rtol=1e-8)
+            np.testing.assert_allclose(fit.transformed_params_, direct.params_, rtol=1e-10)
+            np.testing.assert_allclose(fit.transformed_params_cov_, direct.params_cov_, rtol=1e-8)
 
     def test_decreasing_transforms(self):
         X, y = decay()
         fit = linearized("1/y").fit(X, y, sigma=0.02)
         line = WeightedLinearFit().fit(X, 1.0 / y, sigma=0.02 / y**2)
-        np.testing.assert_allclose(fit.params_cov_, line.params_cov_, rtol=1e-12)
+        np.testing.assert_allclose(fit.transformed_params_cov_, line.params_cov_, rtol=1e-12)
 
 
 class TestUsing:
@@ -311,7 +327,7 @@ class TestUsing:
         assert text.startswith("LinearizedRegressor(")
         assert "tau" in text
         assert list(summary.to_frame().index) == ["a", "tau"]
-        np.testing.assert_array_equal(summary.to_frame()["std"], fit.original_params_std_)
+        np.testing.assert_array_equal(summary.to_frame()["std"], fit.params_std_)
         assert "assumed" not in text
 
 
@@ -328,11 +344,9 @@ class TestForms:
             estimator=DesignMatrixRegressor(["1", "log(x)"]), back_transform=form
         ).fit(x[:, None], y, sigma=0.01 * y)
         for fit in (by_pipeline, by_term):
-            distance = (fit.original_params_ - [3.0, 1.7]) / fit.original_params_std_
+            distance = (fit.params_ - [3.0, 1.7]) / fit.params_std_
             assert np.abs(distance).max() < 3.0
-        np.testing.assert_allclose(
-            by_pipeline.original_params_, by_term.original_params_, rtol=1e-10
-        )
+        np.testing.assert_allclose(by_pipeline.params_, by_term.params_, rtol=1e-10)
         np.testing.assert_allclose(
             by_pipeline.predict_interval(x[:, None]),
             by_term.predict_interval(x[:, None]),
@@ -349,9 +363,9 @@ class TestForms:
             "reciprocal", DesignMatrixRegressor(["1", "1/x"]), back_transform=form
         ).fit(c[:, None], v, sigma=0.002)
         curve = NonlinearLSQ("vmax*x/(k + x)").fit(c[:, None], v, sigma=0.002)
-        difference = (straight.original_params_ - curve.params_) / curve.params_std_
+        difference = (straight.params_ - curve.params_) / curve.params_std_
         assert np.abs(difference).max() < 0.1
-        np.testing.assert_allclose(straight.original_params_std_, curve.params_std_, rtol=0.02)
+        np.testing.assert_allclose(straight.params_std_, curve.params_std_, rtol=0.02)
 
     @pytest.mark.parametrize("pair", [(np.log, np.exp), ("log(y)", "exp(z)"), ("log", None)])
     def test_spellings(self, pair):
@@ -360,6 +374,7 @@ class TestForms:
         fit = linearized(func, inverse_func=inverse).fit(X, y, sigma=0.02)
         expected = linearized().fit(X, y, sigma=0.02)
         np.testing.assert_allclose(fit.params_, expected.params_, rtol=1e-13)
+        assert fit.param_names_ == ["exp(intercept)", "x"]
         np.testing.assert_allclose(fit.predict(X), expected.predict(X), rtol=1e-13)
 
     def test_several_curves(self):
@@ -368,12 +383,10 @@ class TestForms:
         sigma = np.column_stack([np.full(25, 0.02), np.full(25, 0.04)])
         fit = linearized().fit(X, Y, sigma=sigma)
         single = linearized().fit(X, y, sigma=0.02)
-        assert fit.original_params_.shape == (2, 2)
-        assert fit.original_params_cov_.shape == (2, 2, 2)
-        np.testing.assert_allclose(fit.original_params_[0], single.original_params_, rtol=1e-10)
-        np.testing.assert_allclose(
-            fit.original_params_std_[1], single.original_params_std_ * [2.0, 1.0], rtol=1e-10
-        )
+        assert fit.params_.shape == (2, 2)
+        assert fit.params_cov_.shape == (2, 2, 2)
+        np.testing.assert_allclose(fit.params_[0], single.params_, rtol=1e-10)
+        np.testing.assert_allclose(fit.params_std_[1], single.params_std_ * [2.0, 1.0], rtol=1e-10)
         mean, std = fit.predict(X, return_std=True)
         np.testing.assert_allclose(mean[:, 1], 2.0 * mean[:, 0], rtol=1e-10)
         np.testing.assert_allclose(std[:, 1], 2.0 * std[:, 0], rtol=1e-9)
@@ -387,7 +400,7 @@ class TestForms:
         fit = linearized(estimator=SigmaClippedRegressor(WeightedLinearFit()))
         fit.fit(X, y, sigma=0.02)
         np.testing.assert_array_equal(np.flatnonzero(~fit.estimator_.inlier_mask_), [4])
-        assert fit.original_params_[0] == pytest.approx(A, rel=0.02)
+        assert fit.params_[0] == pytest.approx(A, rel=0.02)
 
 
 class TestComposition:
@@ -420,7 +433,7 @@ class TestComposition:
         index = np.arange(25) + 5
         frame, series = pd.DataFrame({"time": X[:, 0]}, index), pd.Series(y, index)
         fit = linearized().fit(frame, series, sigma=pd.Series(0.02, index))
-        assert fit.original_param_names_ == ["exp(intercept)", "time"]
+        assert fit.param_names_ == ["exp(intercept)", "time"]
         with pytest.raises(ValueError, match="`sigma` must have the same index"):
             fit.fit(frame, series, sigma=pd.Series(0.02, index + 1))
 

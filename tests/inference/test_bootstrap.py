@@ -7,8 +7,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklsq import (
     DesignMatrixRegressor,
+    LinearizedRegressor,
     NonlinearLSQ,
     OrthogonalRegression,
+    SigmaClippedRegressor,
     WeightedLinearFit,
     confidence_intervals,
     datasets,
@@ -158,6 +160,61 @@ def test_large_batches_are_cut(monkeypatch):
     whole = bootstrap(fit, n_resamples=50, random_state=0).params
     monkeypatch.setattr("sklsq.inference.bootstrap._ENTRIES", 210)
     np.testing.assert_allclose(bootstrap(fit, n_resamples=50, random_state=0).params, whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given", [True, False])
+def test_a_linear_fit_is_not_repeated_but_as_if_it_were(monkeypatch, kind, given):
+    """The same draws, by refits and by what the parameters make of the rows."""
+    x, y, sigma = line(40, heteroscedastic=True)
+    fit = fit_to(
+        DesignMatrixRegressor(["1", "x", "x**2"]), x + 30.0, y, sigma=sigma if given else None
+    )
+    quick = bootstrap(fit, kind=kind, n_resamples=60, random_state=0)
+    ends = quick.interval(0.9)
+    monkeypatch.setattr("sklsq.inference.bootstrap._DRAWN", 77)
+    in_parts = bootstrap(fit, kind=kind, n_resamples=60, random_state=0)
+    np.testing.assert_allclose(in_parts.params, quick.params, rtol=1e-9)
+    monkeypatch.setattr("sklsq.inference.bootstrap.is_linear", lambda estimator: False)
+    refitted = bootstrap(fit, kind=kind, n_resamples=60, random_state=0)
+    np.testing.assert_allclose(refitted.params, quick.params, rtol=1e-8)
+    np.testing.assert_allclose(refitted.interval(0.9), ends, rtol=1e-8)
+
+
+def test_rows_that_alone_decide_a_parameter():
+    """Without the last row, or drawn without it, the slope is that of the shortest answer."""
+    x, y = np.array([0.0, 0.0, 0.0, 0.0, 1.0])[:, None], np.array([1.0, 1.2, 0.9, 1.1, 3.0])
+    fit = fit_to(WeightedLinearFit(), x, y, sigma=0.1)
+    replicates = bootstrap(fit, kind="pairs", n_resamples=200, random_state=0)
+    assert np.isfinite(replicates.params).all()
+    without = np.isclose(replicates.params[:, 1], 0.0)
+    assert 0.2 < without.mean() < 0.5  # (4/5)**5 of them
+    assert np.isfinite(replicates.interval(0.9)).all()
+
+
+def test_a_transformed_fit_without_sigma_is_drawn_where_errors_are_alike():
+    """Over three decades: drawn in y, all points would scatter like the first ones."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(0.0, 6.0, 60)[:, None]
+    y = 100.0 * np.exp(-1.2 * x[:, 0] + 0.1 * rng.normal(size=60))
+    fit = fit_to(LinearizedRegressor(WeightedLinearFit()), x, y)
+    around = fit_to(SigmaClippedRegressor(LinearizedRegressor(WeightedLinearFit())), x, y)
+    assert around.estimator.n_rejected_ == 0
+    clipped = bootstrap(around, n_resamples=100, random_state=0)
+    np.testing.assert_allclose(spread(clipped)[0] / fit.std, 1.0, atol=0.35)
+    for kind in KINDS:
+        replicates = bootstrap(fit, kind=kind, n_resamples=300, random_state=0)
+        assert replicates.frame().columns[0] == "exp(intercept)"
+        np.testing.assert_allclose(spread(replicates)[0] / fit.std, 1.0, atol=0.2)
+
+
+def test_draws_outside_of_the_domain_of_a_transform_are_told():
+    x = np.linspace(0.0, 3.0, 12)[:, None]
+    y = np.exp(-x[:, 0])
+    fit = fit_to(LinearizedRegressor(WeightedLinearFit()), x, y, sigma=0.05)
+    with pytest.warns(ConvergenceWarning, match="of 100 replicates have no minimum"):
+        replicates = bootstrap(fit, n_resamples=100, random_state=0)
+    assert 0 < len(replicates.params) < 100
 
 
 def test_seed_repeats_and_no_seed_does_not():

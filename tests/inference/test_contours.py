@@ -17,6 +17,7 @@ from sklsq import (
     confidence_intervals,
     datasets,
 )
+from sklsq.inference.continuation import enclosed_area
 from tests.inference.curved import CASES
 
 LEVELS = (0.6827, 0.9545)
@@ -156,6 +157,111 @@ def test_yorks_line():
     rise = ((y - a - b * X) ** 2 / variance).sum(axis=1)
     fit = OrthogonalRegression().fit(data.X, data.y_values, **errors)
     np.testing.assert_allclose(rise - fit.chi2_, part.rise, rtol=1e-5)
+
+
+# Bent --------------------------------------------------------------------------------------------
+
+
+def valley(bend, **options):
+    """y = a and y = b - bend a², measured once each: contours are sheared ellipses, like bananas.
+
+    Rosenbrock's function is the χ² of this fit.
+    """
+    options.setdefault("levels", (0.6827, 0.9545, 0.997))
+    model = NonlinearLSQ(f"(1 - x)*a + x*(b - {bend}*a**2)", p0=[1.0, bend])
+    X, y, sigma = np.array([[0.0], [1.0]]), np.array([1.0, 0.0]), np.array([0.8, 0.3])
+    with pytest.warns(UserWarning, match="no degrees of freedom"):
+        return chi2_contour(model, X, y, sigma=sigma, params=("a", "b"), **options)
+
+
+@pytest.mark.parametrize("bend", [0.3, 1.0, 4.0])
+def test_area_and_height_of_a_bent_contour(bend):
+    """A shear leaves the area of the ellipse, π Δχ² σ σ', as it is; 0.53 of it by rays alone."""
+    found = valley(bend)
+    assert found.lines[-1].followed
+    for part in found.lines:
+        assert part.closed
+        area = np.pi * part.rise * 0.8 * 0.3
+        assert enclosed_area(part.points) == pytest.approx(area, rel=0.012)
+        a, b = part.points.T
+        rise = ((a - 1.0) / 0.8) ** 2 + ((b - bend * a**2) / 0.3) ** 2
+        np.testing.assert_allclose(rise, part.rise, rtol=1e-4)
+        tips = 1.0 + 0.8 * np.sqrt(part.rise) * np.array([-1.0, 1.0])
+        np.testing.assert_allclose([a.min(), a.max()], tips, atol=0.02)
+
+
+def few_points():
+    x = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0])
+    deviations = np.array([0.0, 0.02, -0.03, 0.01, 0.02, -0.02, 0.01])
+    return x, 0.5 + 3.0 * (1.0 - np.exp(-0.35 * x)) + deviations
+
+
+def test_area_of_a_bent_contour_with_a_third_parameter_by_a_grid():
+    x, y = few_points()
+    model, sigma = NonlinearLSQ("c + a*(1 - exp(-b*x))", p0=[0.5, 3.0, 0.35]), 0.09
+    found = chi2_contour(model, x[:, None], y, sigma=sigma, params=("a", "b"))
+    part = found.lines[1]
+    assert part.followed
+    low, high = part.points.min(axis=0), part.points.max(axis=0)
+    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    a, b = (np.linspace(low[k], high[k], 600) for k in range(2))
+    curves = 1.0 - np.exp(-np.multiply.outer(b, x))
+    residual = y - a[:, None, None] * curves  # of which c takes away the mean
+    chi2 = np.var(residual, axis=2) * len(x) / sigma**2
+    best = model.fit(x[:, None], y, sigma=sigma).chi2_
+    inside = np.count_nonzero(chi2 - best <= part.rise) * (a[1] - a[0]) * (b[1] - b[0])
+    assert enclosed_area(part.points) == pytest.approx(inside, rel=0.01)
+
+
+def test_shadow_of_a_bent_contour_is_the_interval_of_one_parameter():
+    x, y = few_points()
+    model = NonlinearLSQ("0.5 + a*(1 - exp(-b*x))", p0=[3.0, 0.35])
+    data = (model, x[1:, None], y[1:])
+    found = chi2_contour(*data, sigma=0.15, joint=False, levels=(0.9545,), params=("a", "b"))
+    part = found.lines[0]
+    assert part.followed
+    table = confidence_intervals(*data, sigma=0.15, method="profile", level=0.9545)
+    for k, parameter in enumerate(found.names):
+        ends = table.loc[parameter, ["lower", "upper"]].to_numpy(dtype=float)
+        shadow = [part.points[:, k].min(), part.points[:, k].max()]
+        np.testing.assert_allclose(shadow, ends, atol=0.01 * np.ptp(ends))
+
+
+def test_a_bent_contour_ends_at_a_bound():
+    options = {"bounds": {"a": (None, 2.0)}, "p0": [1.0, 1.0]}
+    model = NonlinearLSQ("(1 - x)*a + x*(b - a**2)", **options)
+    X, y, sigma = np.array([[0.0], [1.0]]), np.array([1.0, 0.0]), np.array([0.8, 0.3])
+    with pytest.warns(UserWarning, match="no degrees of freedom"):
+        found = chi2_contour(model, X, y, sigma=sigma, params=("a", "b"), levels=(0.9545,))
+    part = found.lines[0]
+    assert part.followed
+    at_bound = part.ends == "bound"
+    assert at_bound.any()
+    assert not at_bound.all()
+    np.testing.assert_allclose(part.points[at_bound, 0], 2.0, atol=1e-3)
+    assert part.points[:, 0].max() <= 2.0
+    a, b = part.points[~at_bound].T
+    rise = ((a - 1.0) / 0.8) ** 2 + ((b - a**2) / 0.3) ** 2
+    np.testing.assert_allclose(rise, part.rise, rtol=1e-4)
+
+
+def test_a_ring_has_a_hole_and_says_so():
+    """Only a² + b² is measured well: the region is a ring about the origin."""
+    X, y = np.array([[0.0], [1.0]]), np.array([1.0, 1.0])
+    model = NonlinearLSQ("(1 - x)*(a**2 + b**2) + x*a", p0=[0.8, 0.6])
+    with (
+        pytest.warns(UserWarning, match="no degrees of freedom"),
+        pytest.warns(UserWarning, match="could not be followed all around, or has a hole"),
+    ):
+        found = chi2_contour(
+            model, X, y, sigma=np.array([0.2, 3.0]), params=("a", "b"), levels=(0.6827,)
+        )
+    assert not found.lines[0].followed
+
+
+@every_case
+def test_what_rays_cross_once_is_not_followed(case):
+    assert not any(part.followed for part in contour(case).lines)
 
 
 # Open, bounded -----------------------------------------------------------------------------------

@@ -63,3 +63,20 @@ def test_what_counts_as_linear():
     assert not is_linear(DesignMatrixRegressor(SplineTransformer(knots="quantile")))
     assert not is_linear(NonlinearLSQ("a + b*x"))
     assert not is_linear(OrthogonalRegression())
+
+
+def test_rows_counted_more_or_less_often():
+    x, y, sigma = problem()
+    estimator = DesignMatrixRegressor(["1", "x", "x**2"])
+    fit = estimator.fit(x, y, sigma=sigma)
+    params, influence = fit.params_.copy(), linear_influence(estimator, x, sigma, 3)
+    residual = (y - fit.predict(x)) / sigma
+    counts = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    again = estimator.fit(x, y, counts / sigma**2).params_
+    change = influence.change_by_counting(residual, counts)
+    np.testing.assert_allclose(params + change, again, rtol=1e-9)
+    rows = np.array([2, 7])
+    without = estimator.fit(np.delete(x, rows, 0), np.delete(y, rows), sigma=np.delete(sigma, rows))
+    change = influence.change_by_counting(residual, np.zeros(2), rows)
+    np.testing.assert_allclose(params + change, without.params_, rtol=1e-9)
+    assert influence.change_by_counting(residual, np.zeros(13), np.arange(13)) is None

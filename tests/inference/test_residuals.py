@@ -158,6 +158,30 @@ def test_transformed_targets(in_pipeline):
     np.testing.assert_allclose(table["pull"], expected["pull"], atol=to_first_order)
 
 
+def test_transformed_targets_inside_of_clipping():
+    rng = np.random.default_rng(5)
+    x = np.linspace(0.0, 5.0, 40)[:, None]
+    y = np.exp(-0.8 * x[:, 0]) * np.exp(0.02 * rng.normal(size=40))
+    plain = LinearizedRegressor(WeightedLinearFit())
+    around = SigmaClippedRegressor(plain, n_sigma=6.0).fit(x, y)
+    expected = residual_table(plain.fit(x, y), x, y)
+    pd.testing.assert_frame_equal(residual_table(around, x, y), expected, rtol=1e-9)
+
+
+def test_rows_of_zero_weight_have_no_pull():
+    x, y, sigma = parabola()
+    weight = sigma**-2.0
+    weight[4] = 0.0
+    fit = WeightedLinearFit().fit(x[:, None], y, weight)
+    table = fit.residuals(x[:, None], y, sample_weight=weight)
+    rest = np.delete(np.arange(len(x)), 4)
+    expected = fit.residuals(x[rest, None], y[rest], sigma=sigma[rest])
+    np.testing.assert_allclose(table.loc[rest], expected, rtol=1e-9)
+    assert table.loc[4, ["sigma", "pull", "standardized"]].isna().all()
+    assert table.loc[4, "leverage"] == 0.0
+    assert table.loc[4, "residual"] == y[4] - fit.predict(x[[4], None])[0]
+
+
 def test_labels_and_targets():
     x, y, sigma = parabola()
     labels = pd.Index([f"run {k}" for k in range(len(x))])
