@@ -4,15 +4,18 @@
    known (a generous test, for those who stop early), and the time for one start, mean and median.
    "engine" is what the estimator calls, here with all starts as one batch; "projected" starts from
    the nonlinear parameters alone (variable projection).
-2. *No start*: the share of data sets, with parameters drawn at random, on which the smallest χ² is
+2. *Wide boxes*: the same for the engine alone, rates drawn from far beyond the data, several seeds
+   and data sets. There a term is over before the second point, or looks constant.
+3. *No start*: the share of data sets, with parameters drawn at random, on which the smallest χ² is
    found; and that of seeds, of the search for starts, on one data set.
-3. *Lanczos3*, three exponentials, from the starts of NIST: steps beside MINPACK's evaluations.
-4. *NIST*: the nonlinear sets of the known answers, from the far start and from none: time and
+4. *Lanczos3*, three exponentials, from the starts of NIST: steps beside MINPACK's evaluations.
+5. *NIST*: the nonlinear sets of the known answers, from the far start and from none: time and
    digits. Without a start the digits are those of the sorted sizes of the parameters, since terms
    may be exchanged; "best" says whether the sum of squares is NIST's to six digits. (ENSO is
    sampled at whole months: periods T and 1/(1 - 1/T) fit alike.)
 
 Targets: projected double and triple exponentials 100 %; no start 100 %; NIST 10 digits throughout.
+``--parts random,wide`` runs some of them only: random, wide, none, lanczos3, nist.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from answers import correct_digits
-from harness import interleave, parser, reporting
+from harness import interleave, names, parser, reporting
 from nonlinear_problems import (
     GAUSSIAN,
     TWO_DECAYS,
@@ -43,6 +46,9 @@ from threadpoolctl import threadpool_limits
 
 NEAR_BEST = 1.01
 CHUNK = 50  # starts of one method before it is the next one's turn
+RATES = ((0.05, 20.0), (0.005, 200.0), (1.0, 100.0), (1e-4, 1e4))
+DATA_SEEDS, START_SEEDS = (8, 21, 22), (0, 1, 2)
+PARTS = ("random", "wide", "none", "lanczos3", "nist")
 EXACT_DATA = "Lanczos1"  # its residuals are the rounding of its data
 
 
@@ -91,19 +97,10 @@ def drawn(box, scales, n: int, rng) -> np.ndarray:
 
 
 def contests() -> list[Contest]:
-    peak, decays, lanczos = curve_data(GAUSSIAN, 100), curve_data(TWO_DECAYS, 100), lanczos3()
-    rate = (0.05, 20.0)
-    return [
-        Contest(
-            peak,
-            ((0.3, 10.0), (0.0, 10.0), (0.1, 10.0), (-1.0, 2.0)),
-            (0, 2),
-            (0, 3),
-            least_chi2(peak),
-        ),
-        Contest(decays, ((0.0, 4.0), rate) * 2, (1, 3), (0, 2), least_chi2(decays)),
-        Contest(lanczos, ((0.0, 4.0), rate) * 3, (1, 3, 5), (0, 2, 4), least_chi2(lanczos)),
-    ]
+    peak, usual = curve_data(GAUSSIAN, 100), (0.05, 20.0)
+    box = ((0.3, 10.0), (0.0, 10.0), (0.1, 10.0), (-1.0, 2.0))
+    of_peak = Contest(peak, box, (0, 2), (0, 3), least_chi2(peak))
+    return [of_peak, pair_of_decays(8, usual), lanczos_contest(usual)]
 
 
 def least_chi2(problem: CurveProblem, truth=None) -> float:
@@ -169,6 +166,10 @@ def curve_fit(method: str, *, derivatives: bool):
 
 
 def sklsq_batch(contest: Contest, starts: np.ndarray, *, projected: bool) -> np.ndarray:
+    return engine_minima(contest, starts, projected).params
+
+
+def engine_minima(contest: Contest, starts: np.ndarray, projected: bool):
     """All starts at once, by the engine below the estimator."""
     from sklsq.solvers.levenberg_marquardt import minimise
     from sklsq.solvers.nonlinear_problem import NonlinearProblem
@@ -178,9 +179,9 @@ def sklsq_batch(contest: Contest, starts: np.ndarray, *, projected: bool) -> np.
     problem = NonlinearProblem(contest.residuals, contest.linearise, m, n_rows)
     curves = np.zeros(len(starts), dtype=int)
     if not projected:
-        return minimise(problem, starts, curves=curves).params
+        return minimise(problem, starts, curves=curves)
     linear = np.isin(np.arange(m), contest.linear)
-    return minimise_separable(problem, starts, linear, curves=curves).params
+    return minimise_separable(problem, starts, linear, curves=curves)
 
 
 METHODS = {
@@ -228,7 +229,49 @@ def random_starts(contest: Contest, n_starts: int) -> None:
     print(markdown(["", "reach the best", "mean time", "median", "starts"], body))
 
 
-# --- 2. no start ---------------------------------------------------------------------------------
+# --- 2. wide boxes -------------------------------------------------------------------------------
+
+
+def wide_boxes(n_starts: int) -> None:
+    """Shares and evaluations of the engine, over seeds of the starts and of the data."""
+    body = []
+    for low, high in RATES:
+        for name, some in (
+            ("double exponential", [pair_of_decays(seed, (low, high)) for seed in DATA_SEEDS]),
+            ("Lanczos3", [lanczos_contest((low, high))]),
+        ):
+            shares, steps = {}, {}
+            for projected in (False, True):
+                ends = [
+                    (contest, engine_minima(contest, contest.draw(n_starts, seed), projected))
+                    for contest in some
+                    for seed in START_SEEDS
+                ]
+                reached = [c.chi2(m.params) <= NEAR_BEST * c.best for c, m in ends]
+                shares[projected] = 100 * np.mean(reached)
+                steps[projected] = np.mean([m.n_iter.mean() for _, m in ends])
+            body.append(
+                [
+                    f"{name}, rates {low:g} to {high:g}",
+                    *(f"{shares[p]:.2f} %, {steps[p]:.0f}" for p in (False, True)),
+                    f"{n_starts * len(some) * len(START_SEEDS):,}",
+                ]
+            )
+    print("\n### wide boxes: share that reaches the best, steps\n")
+    print(markdown(["", "engine, batch", "engine, projected", "starts"], body))
+
+
+def pair_of_decays(seed: int, rate: tuple[float, float]) -> Contest:
+    problem = curve_data(TWO_DECAYS, 100, seed=seed)
+    return Contest(problem, ((0.0, 4.0), rate) * 2, (1, 3), (0, 2), least_chi2(problem))
+
+
+def lanczos_contest(rate: tuple[float, float]) -> Contest:
+    problem = lanczos3()
+    return Contest(problem, ((0.0, 4.0), rate) * 3, (1, 3, 5), (0, 2, 4), least_chi2(problem))
+
+
+# --- 3. no start ---------------------------------------------------------------------------------
 
 
 def no_start(contest: Contest, n_seeds: int, truths: np.ndarray | None) -> None:
@@ -288,7 +331,7 @@ def pairs_of_decays(n: int) -> np.ndarray:
     return points
 
 
-# --- 3. Lanczos3 ---------------------------------------------------------------------------------
+# --- 4. Lanczos3 ---------------------------------------------------------------------------------
 
 
 def triple_exponential() -> None:
@@ -320,7 +363,7 @@ def triple_exponential() -> None:
     print(markdown(["", "start", "functions", "Jacobians", "digits"], body))
 
 
-# --- 4. NIST -------------------------------------------------------------------------------------
+# --- 5. NIST -------------------------------------------------------------------------------------
 
 
 def nist(rounds: int) -> None:
@@ -400,6 +443,7 @@ def main() -> None:
     arguments.add_argument("--starts", type=int, default=1_000)
     arguments.add_argument("--seeds", type=int, default=100, help="and as many data sets")
     arguments.add_argument("--quick", action="store_true", help="100 starts, 10 seeds")
+    arguments.add_argument("--parts", type=names, default=PARTS, help="of: " + ",".join(PARTS))
     options = arguments.parse_args()
     n_starts, n_seeds = (100, 10) if options.quick else (options.starts, options.seeds)
     truths = (peaks(n_seeds), pairs_of_decays(n_seeds), None)
@@ -411,12 +455,18 @@ def main() -> None:
     ):
         warnings.simplefilter("ignore")
         every = contests()
-        for contest in every:
-            random_starts(contest, n_starts)
-        for contest, others in zip(every, truths, strict=True):
-            no_start(contest, n_seeds, others)
-        triple_exponential()
-        nist(options.rounds)
+        if "random" in options.parts:
+            for contest in every:
+                random_starts(contest, n_starts)
+        if "wide" in options.parts:
+            wide_boxes(n_starts)
+        if "none" in options.parts:
+            for contest, others in zip(every, truths, strict=True):
+                no_start(contest, n_seeds, others)
+        if "lanczos3" in options.parts:
+            triple_exponential()
+        if "nist" in options.parts:
+            nist(options.rounds)
 
 
 if __name__ == "__main__":

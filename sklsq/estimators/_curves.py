@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._parameter_space import ParameterSpace
+from sklsq.estimators._products import Products
 from sklsq.models import Model
-from sklsq.models.model import BLOCK_POINTS
+from sklsq.models.model import Filling
 from sklsq.noise import Noise
-from sklsq.solvers.gram import gram_matrices
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 
 __all__ = ["Curves", "whitened_curves"]
@@ -22,7 +22,6 @@ __all__ = ["Curves", "whitened_curves"]
 
 _WORTH_SPLITTING = 4_096  # rows
 _SUMMED = 65_536  # rows
-_TOGETHER = 16_000  # points of many curves linearised at a time
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Curves:
             n_priors=n_priors,
             take=take if splits else None,
             single=self._single() if self._is_simple else None,
-            products=self._products if self._is_simple else None,
+            products=Products(self) if self._is_simple else None,
             alike=len(self.root) == 1,
         )
 
@@ -104,30 +103,26 @@ class Curves:
         start = self.space.expand(np.where(np.isfinite(lower), lower, 1.0)[None])
         return self.model.is_pointwise(self.X[:50], start)
 
-    def _single(self) -> Callable[[FloatArray, int], FloatArray]:
+    def _single(self) -> Callable[[Sequence[float], int], FloatArray]:
         """Return what linearises one curve."""
-        space, n = self.space, self.n_samples
-        free, at, tried = space.free.tolist(), None, False
+        space, n, m = self.space, self.n_samples, len(self.space.names)
+        fill: Filling | None = None
         root, whiten = self.root, np.divide if self.is_sigma else np.multiply
         all_free, per_curve = not space.fixed, len(root) > 1
         missing = per_curve and not root.all()
+        kept = np.append(space.free, m)
 
-        def rows(params: FloatArray, curve: int) -> FloatArray:
-            nonlocal at, tried
-            every = params if all_free else space.expand(params[None])[0]
-            if not tried:
-                at, tried = self.model.at(self.X, every), True
-            out = np.empty((len(free) + 1, n))
-            if at is None:
-                residuals, J = self.linearise(params[None], np.array([curve]))
-                out[:-1], out[-1] = J[0], residuals[0]
-                return out
-            values, *slopes = at(*every.tolist())
+        def rows(params: Sequence[float], curve: int) -> FloatArray:
+            nonlocal fill
+            every = params if all_free else space.expand(np.array([params]))[0].tolist()
+            if fill is None:
+                fill = self.model.filling(self.X, np.array(every))
+            out = np.empty((m + 1, n))
+            fill(*every, self.Y[curve], out)
+            if not all_free:
+                out = out[kept]
             of_curve = root[curve if per_curve else 0]
-            for row, j in zip(out, free, strict=False):  # the last row is that of the residuals
-                row[:] = slopes[j]
-            np.subtract(self.Y[curve], values, out=out[-1])
-            whiten(out, of_curve, out=out)
+            whiten(out, of_curve, out)
             if missing:
                 out[:, of_curve == 0.0] = 0.0
             return out
@@ -171,33 +166,6 @@ class Curves:
         D = self.space.derivative(params)[:, index[self.priors]]
         rows = D.swapaxes(1, 2) / std[self.priors]
         return self._with_priors(residuals, params), np.concatenate([J, rows], axis=2)
-
-    def _products(self, params: FloatArray, curves: IntArray) -> FloatArray:
-        """Return the products (B, k + 1, k + 1) of J with the residuals below, block by block."""
-        n, free = self.n_samples, self.space.free.tolist()
-        every = self.space.expand(params)
-        at = self.model.at(self.X, every[0]) if n <= BLOCK_POINTS else None
-        products = np.empty((len(params), len(free) + 1, len(free) + 1))
-        if at is None:
-            residuals, J = self.linearise(params, curves)
-            gram_matrices(np.concatenate((J, residuals[:, None]), axis=1), products)
-            return products
-        single, every_weight = len(self.root) == 1, self.weight
-        n_together = max(_TOGETHER // n, 1)
-        buffer = np.empty((n_together, len(free) + 1, n))
-        for first in range(0, len(params), n_together):
-            part = slice(first, min(first + n_together, len(params)))
-            rows, which = buffer[: part.stop - first], curves[part]
-            values, *slopes = at(*every[part].T[:, :, None])
-            weight = every_weight if single else every_weight[which]
-            for i, j in enumerate(free):
-                np.multiply(slopes[j], weight, out=rows[:, i])
-            np.subtract(self.Y[which], values, out=rows[:, -1])
-            rows[:, -1] *= weight
-            if not single and not weight.all():
-                rows.swapaxes(1, 2)[np.broadcast_to(weight == 0.0, (len(rows), n))] = 0.0
-            gram_matrices(rows, products[part])
-        return products
 
     def _with_priors(self, residuals: FloatArray, params: FloatArray) -> FloatArray:
         index, mean, std = (part[self.priors] for part in self.space.prior_rows)

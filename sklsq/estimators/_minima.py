@@ -14,6 +14,7 @@ from sklsq.estimators._parameter_space import ParameterSpace
 from sklsq.exceptions import BoundWarning, RankWarning
 from sklsq.models import Model
 from sklsq.noise import Noise
+from sklsq.solvers.flat_directions import Neighbourhood
 from sklsq.solvers.nonlinear_problem import Minima, Outcome
 from sklsq.solvers.singular import describe
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PublishedMinima"]
 
 _ESTIMABLE = 1e-6  # derivatives of a model at its minimum have that many digits at worst
+_VISIBLE = 1e-9  # share of the terms of a fitted value, below which nobody misses what is added
 _EMPTY = "Not fitted: the curve has no points. Leave it out, or look why all of its y are missing."
 
 
@@ -49,10 +51,14 @@ class PublishedMinima(LeastSquaresRegressor):
         n_samples: int,
         noise: Noise,
         single: bool,
+        about: Neighbourhood | None = None,
     ) -> None:
-        """Publish the minima (t,) of curves of `counts` points each, of all `n_samples`."""
+        """Publish the minima (t,) of curves of `counts` points each, of all `n_samples`.
+
+        With the model `about` them, flat directions are told from errors that are merely large.
+        """
         if single and space.is_plain and int(minima.outcome[0]) <= Outcome.EXACT:
-            errors = parameter_errors(minima.R, minima.at_bound, n_samples)
+            errors = parameter_errors(minima.R, minima.at_bound, n_samples, about)
             if counts[0] and not minima.at_bound.any() and not errors.null_space:
                 self._publish_ordinary(space, minima, errors.root, int(counts[0]), noise)
                 return
@@ -62,7 +68,7 @@ class PublishedMinima(LeastSquaresRegressor):
         if lost.any():
             free = np.where(lost[:, None], np.nan, free)
             R = np.where(lost[:, None, None], np.nan, R)
-        errors = parameter_errors(R, minima.at_bound, n_samples)
+        errors = parameter_errors(R, minima.at_bound, n_samples, about)
         params = space.expand(free)
         D = None if space.is_plain else space.derivative(params)
         self._space, self._root = space, errors.root if D is None else np.matmul(D, errors.root)
@@ -194,13 +200,15 @@ class PublishedMinima(LeastSquaresRegressor):
 
     def _variance_roots(self, X: FloatArray) -> list[FloatArray]:
         _, J = self.model_.linearise(self._used_features(X), np.atleast_2d(self.params_))
-        roots = []
+        roots, every = [], np.abs(np.atleast_2d(self.params_))
         for curve, (rows, root) in enumerate(zip(J.swapaxes(1, 2), self._root, strict=True)):
             product = rows @ root
             null_space = self._null_space.get(curve)
             if null_space is not None:
                 along = np.abs(rows @ null_space.T)
                 lost = along > _ESTIMABLE * (np.abs(rows) @ np.abs(null_space.T))
+                far = np.maximum((every[curve] * (null_space != 0.0)).max(axis=1), 1.0)
+                lost &= along * far > _VISIBLE * (np.abs(rows) @ every[curve])[:, None]
                 product = np.hstack([product, np.where(lost.any(axis=1), np.inf, 0.0)[:, None]])
             roots.append(product)
         return roots

@@ -14,7 +14,9 @@ import numpy as np
 from scipy.linalg.lapack import dtrtri
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
+from sklsq.solvers.flat_directions import Neighbourhood
 from sklsq.solvers.singular import default_rcond, echelon, identify
+from sklsq.solvers.small_matrices import inverse_triangles
 from sklsq.solvers.triangular import TriangularFactor
 
 __all__ = ["ParameterErrors", "parameter_errors"]
@@ -39,7 +41,9 @@ class ParameterErrors:
     null_space: dict[int, FloatArray]
 
 
-def parameter_errors(R: FloatArray, held: BoolArray, n_rows: int) -> ParameterErrors:
+def parameter_errors(
+    R: FloatArray, held: BoolArray, n_rows: int, about: Neighbourhood | None = None
+) -> ParameterErrors:
     """Return the errors of the free parameters.
 
     Parameters
@@ -50,25 +54,52 @@ def parameter_errors(R: FloatArray, held: BoolArray, n_rows: int) -> ParameterEr
         Parameters held by a bound.
     n_rows : int
         Number of rows of the derivatives.
+    about : Neighbourhood, optional
+        The model about the minima; without it full rank is all that is asked.
     """
     t, k = held.shape
     if t == 1 and k and not held.any():
         inverse = _inverse(R[0], default_rcond(n_rows, k))
-        if inverse is not None:
+        if inverse is not None and (about is None or not about.suspected(inverse[None])[0]):
             return ParameterErrors(inverse[None], np.array([k]), {})
+    errors = _by_rank(R, held, n_rows)
+    if about is not None:
+        for curve in np.flatnonzero(about.suspected(errors.root)):
+            _leave_out_flat(errors, R[curve], np.flatnonzero(~held[curve]), about, int(curve))
+    return errors
+
+
+def _leave_out_flat(
+    errors: ParameterErrors, R: FloatArray, moving: IntArray, about: Neighbourhood, curve: int
+) -> None:
+    """Take the flat directions of a curve out of its errors; those of full rank only."""
+    if curve in errors.null_space or not (len(moving) and np.isfinite(R).all()):
+        return
+    null_space, root = about.flat(R[:, moving], moving, curve)
+    if not len(null_space):
+        return
+    errors.rank[curve] = root.shape[1]
+    errors.root[curve] = 0.0
+    errors.root[curve, moving, : root.shape[1]] = root
+    errors.null_space[curve] = np.zeros((len(null_space), len(errors.root[curve])))
+    errors.null_space[curve][:, moving] = null_space
+
+
+def _by_rank(R: FloatArray, held: BoolArray, n_rows: int) -> ParameterErrors:
+    """Return the errors, without the directions that are rounding noise."""
+    t, k = held.shape
     root, rank = np.zeros((t, k, k)), np.zeros(t, dtype=int)
     null_space: dict[int, FloatArray] = {}
-    usual = _invertible(R, held, default_rcond(n_rows, k))
-    if usual.any():
-        root[usual] = np.linalg.inv(R[usual])
-        rank[usual] = k
+    usual, inverse = _invertible(R, held, default_rcond(n_rows, k))
+    root[usual], rank[usual] = inverse[usual], k
     for curve in np.flatnonzero(~usual):
         moving = np.flatnonzero(~held[curve])
         if not (len(moving) and np.isfinite(R[curve]).all()):
             root[curve] = np.nan if len(moving) else 0.0
             continue
         factor = _factor(R[curve][:, moving], n_rows)
-        found = identify(factor, None, default_rcond(n_rows, len(moving)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = identify(factor, None, default_rcond(n_rows, len(moving)))
         rank[curve] = found.rank
         root[curve, moving, : found.rank] = found.inverse_root
         if found.rank < len(moving):
@@ -89,18 +120,18 @@ def _inverse(R: FloatArray, rcond: float) -> FloatArray | None:
     return None if singular or not size < 1.0 else inverse
 
 
-def _invertible(R: FloatArray, held: BoolArray, rcond: float) -> BoolArray:
-    """Return the curves whose R is proved to have full rank by the norms of it and its inverse."""
-    norms = np.sqrt(np.einsum("tij,tij->tj", R, R))
-    good: BoolArray = np.isfinite(norms).all(axis=1) & norms.all(axis=1) & ~held.any(axis=1)
-    diagonal = np.abs(np.diagonal(R, axis1=1, axis2=2))
-    good &= (diagonal > rcond * norms).all(axis=1)
-    if good.any():
-        scaled = R[good] / norms[good][:, None]
-        inverse = np.linalg.inv(scaled)
-        size = np.sqrt(np.square(scaled).sum(axis=(1, 2)) * np.square(inverse).sum(axis=(1, 2)))
-        good[good] = size * rcond < 1.0
-    return good
+def _invertible(R: FloatArray, held: BoolArray, rcond: float) -> tuple[BoolArray, FloatArray]:
+    """Return the curves whose R is proved to have full rank, and the inverses (t, k, k).
+
+    The condition of R with columns of length one is at most the product of its Frobenius norm,
+    the root of k, and that of its inverse.
+    """
+    with np.errstate(all="ignore"):
+        inverse = inverse_triangles(R)
+        squares = np.einsum("tij,tij->tj", R, R)
+        size = np.einsum("tij,tij,ti->t", inverse, inverse, squares) * (R.shape[1] * rcond**2)
+    good: BoolArray = (size < 1.0) & ~held.any(axis=1)  # NaN compares false
+    return good, inverse
 
 
 def _factor(columns: FloatArray, n_rows: int) -> TriangularFactor:

@@ -9,7 +9,7 @@ rows
 
 come straight from the model, and `sklsq.solvers.ordinary_descent` does the rest. Where that loop
 hands over, or its minimum leaves half of the scatter of the data unexplained and may be the wrong
-one, there is no answer, and the fit takes the general way.
+one, the fit goes on from there by the general way.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from sklsq._typing import FloatArray
 from sklsq.models import Model
 from sklsq.noise import Noise
+from sklsq.solvers.descent import Reached
 from sklsq.solvers.nonlinear_problem import Minima, Tolerances
 from sklsq.solvers.ordinary_descent import ordinary_descent
 
@@ -64,8 +65,8 @@ def minimum_of_one_curve(
     tolerances: Tolerances,
     *,
     doubt: bool,
-) -> Minima | None:
-    """Return the minimum that a start leads to; None where the general way has to be taken.
+) -> tuple[Minima | Reached, bool]:
+    """Return where a start leads to, and whether that is the minimum of the fit.
 
     Parameters
     ----------
@@ -82,12 +83,11 @@ def minimum_of_one_curve(
     max_iter, tolerances
         As in `sklsq.solvers.levenberg_marquardt`.
     doubt : bool
-        Whether a minimum that leaves much unexplained is none.
+        Whether a minimum that leaves much unexplained is not taken for the one.
     """
     curve = _Curve(model.filling(X, start), y, noise.root_weight(), len(start))
     with np.errstate(all="ignore"):
         end = ordinary_descent(curve, start, 0, max_iter, tolerances)
-        if not isinstance(end, Minima):
-            return None
-        poor = doubt and float(end.chi2[0]) > UNEXPLAINED * curve.scatter()
-    return None if poor else end
+        if isinstance(end, Reached):
+            return end, False
+        return end, not (doubt and float(end.chi2[0]) > UNEXPLAINED * curve.scatter())

@@ -13,11 +13,15 @@ from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
+from sklsq.estimators._quick_look import quick_look
+from sklsq.estimators._scatter import scatters
 from sklsq.models import generic_candidates, linear_parameters
 from sklsq.models.candidates import nonlinear_candidates
+from sklsq.solvers.descent import Reached
 from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.starts import (
+    StartSearch,
     anneal,
     grid,
     is_lower_elsewhere,
@@ -31,6 +35,7 @@ __all__ = ["STARTS", "Search", "given_start", "nothing_free"]
 
 _FOR_EACH = 400  # generic candidates for each of many curves that are not alike
 _UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
+_WORTH_A_LOOK = 200  # candidates from which on few of them may be enough
 _SCOUTS = 256  # candidates looked at then
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
 
@@ -114,7 +119,9 @@ class Search:
     max_iter: int
     tolerances: Tolerances
 
-    def run(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:
+    def run(
+        self, start: FloatArray | None, which: IntArray, begun: Minima | Reached | None = None
+    ) -> tuple[Minima, Minima, BoolArray]:
         """Return the best minimum of each curve, all minima found of the first, and its ties.
 
         Parameters
@@ -123,6 +130,8 @@ class Search:
             The user's, in the free parameters, NaN where it leaves one open.
         which : ndarray of int of shape (t,)
             The curves.
+        begun : Minima or Reached, optional
+            Where the descent from the start of a single curve has led to.
         """
         minima = None
         if (
@@ -131,7 +140,7 @@ class Search:
             and all(map(math.isfinite, start.tolist()))
         ):
             begin = start[None] if len(which) == 1 else np.repeat(start[None], len(which), axis=0)
-            minima = self._descend(begin, which)
+            minima = begun if isinstance(begun, Minima) else self._descend(begin, which, begun)
             if (
                 int(minima.outcome.max()) <= Outcome.EXACT
                 and np.diagonal(minima.R, 0, 1, 2).all()
@@ -159,8 +168,18 @@ class Search:
             rows[np.flatnonzero(lost)[better]] = len(which) + np.flatnonzero(better)
             best = Minima.joined([minima, found]).where(rows)
             return (best, every, tied) if len(which) == 1 else (best, best, np.zeros(0, dtype=bool))
+        quick = self._quick(start)
+        if quick is not None:
+            return self._turned_positive(quick.best, which), quick.minima, quick.tied
         found, every, tied = self._look(start, which)
         return stalled_where_flat(self._turned_positive(found, which)), every, tied
+
+    def _quick(self, start: FloatArray | None) -> StartSearch | None:
+        """Return the minima of a quick look, if that is enough."""
+        if self.strategy != "auto" or start is not None or self.n_starts < _WORTH_A_LOOK:
+            return None
+        seed = self.random_state or 0
+        return quick_look(self.curves, self.problem, seed, self.max_iter, self.tolerances)
 
     def _poor(self, minima: Minima, which: IntArray) -> BoolArray:
         """Return which minima (t,) explain less than half of the scatter of their data.
@@ -170,7 +189,11 @@ class Search:
         """
         if self.strategy != "auto" or self.problem.loss != "linear":
             return np.zeros(len(which), dtype=bool)
-        scatter = np.array([self.curves.scatter(int(curve)) for curve in which])
+        curves = self.curves
+        if len(which) == 1 or curves.cholesky is not None or curves.priors.any():
+            scatter = np.array([curves.scatter(int(curve)) for curve in which])
+        else:
+            scatter = scatters(curves.Y, curves.weight, which)
         poor: BoolArray = minima.chi2 > _UNEXPLAINED * scatter
         return poor
 
@@ -198,10 +221,12 @@ class Search:
 
         One at a time, then two together, as of a width and the area under the peak.
         """
+        negative = np.flatnonzero((minima.params < 0.0).any(axis=0)).tolist()
+        if not negative:
+            return minima
         params, R = minima.params.copy(), minima.R.copy()
         lower, upper = self.problem.box
-        k = params.shape[1]
-        for places in [[j] for j in range(k)] + [list(pair) for pair in combinations(range(k), 2)]:
+        for places in [[j] for j in negative] + [list(pair) for pair in combinations(negative, 2)]:
             turned = -params[:, places]
             inside = (turned > 0.0) & (turned <= upper[places]) & (turned >= lower[places])
             rows = np.flatnonzero(inside.all(axis=1))
@@ -210,13 +235,16 @@ class Search:
             before, J = self.problem.linearise(params[rows], which[rows])
             other = params[rows]
             other[:, places] *= -1.0
-            after, J_other = self.problem.linearise(other, which[rows])
-            J_other[:, places] *= -1.0
-            size = 1e-10 * np.abs(J).max(axis=2, initial=0.0)[:, :, None]
-            even = (np.abs(J_other - J) <= size).all(axis=(1, 2)) & J[:, places].any(axis=(1, 2))
+            after = self.problem.evaluate(other, which[rows])
             terms = np.abs(J * params[rows][:, :, None]).max(axis=(1, 2))
             scale = np.maximum(np.abs(before).max(axis=1), terms)
-            even &= np.abs(after - before).max(axis=1) <= 1e-10 * scale
+            even = np.abs(after - before).max(axis=1) <= 1e-10 * scale
+            if not even.any():
+                continue
+            _, J_other = self.problem.linearise(other, which[rows])
+            J_other[:, places] *= -1.0
+            size = 1e-10 * np.abs(J).max(axis=2, initial=0.0)[:, :, None]
+            even &= (np.abs(J_other - J) <= size).all(axis=(1, 2)) & J[:, places].any(axis=(1, 2))
             changed = rows[even]
             params[np.ix_(changed, places)] *= -1.0
             R[changed[:, None], :, places] *= -1.0
@@ -227,13 +255,14 @@ class Search:
         state = check_random_state(0 if self.random_state is None else self.random_state)
         return np.random.default_rng(state.randint(2**31))
 
-    def _descend(self, start: FloatArray, which: IntArray) -> Minima:
+    def _descend(self, start: FloatArray, which: IntArray, reached: Reached | None) -> Minima:
         return minimise(
             self.problem,
             start,
             curves=which,
             max_iter=self.max_iter,
             tolerances=self.tolerances,
+            reached=reached,
         )
 
     def _look(self, start: FloatArray | None, which: IntArray) -> tuple[Minima, Minima, BoolArray]:

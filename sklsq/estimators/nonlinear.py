@@ -22,6 +22,8 @@ from sklsq.estimators._parameter_space import ParameterSpace, parameter_space
 from sklsq.estimators._progress import Progress, printed, watched
 from sklsq.estimators._searching import STARTS, Search, given_start, nothing_free
 from sklsq.noise import Noise, check_index, check_sigma_x
+from sklsq.solvers.descent import Reached
+from sklsq.solvers.flat_directions import has_huge_errors, neighbourhood_of
 from sklsq.solvers.nonlinear_problem import Minima, Tolerances
 from sklsq.solvers.robust_loss import LOSSES
 
@@ -237,17 +239,24 @@ class NonlinearLSQ(PublishedMinima):
         start = given_start(p0, space.names)
         if start is None and self.start == "p0":
             raise ValueError('`p0` must be given for start="p0". Got None.')
+        begun: Minima | Reached | None = None
         if single and start is not None and sigma_x is None:
-            minimum = self._minimum_of_one_curve(space, X, Y[:, 0], noise, start)
-            if minimum is not None:
-                self._publish_ordinary(space, minimum, dtrtri(minimum.R[0])[0][None], len(X), noise)
-                self._found = minimum, np.zeros(1, dtype=bool)
-                return self
+            begun, is_minimum = self._minimum_of_one_curve(space, X, Y[:, 0], noise, start)
+            if isinstance(begun, Minima) and is_minimum:
+                root = dtrtri(begun.R[0])[0][None]
+                if not has_huge_errors(begun, root[0], len(X)):
+                    self._publish_ordinary(space, begun, root, len(X), noise)
+                    self._found = begun, np.zeros(1, dtype=bool)
+                    return self
         curves, counts = whitened_curves(self.model_, space, X, Y, noise, missing)
-        minima, every, tied = self._minimise(curves, start)
-        if sigma_x is not None:
+        minima, every, tied = self._minimise(curves, start, begun)
+        if sigma_x is None:
+            problem = curves.problem(self.loss, self.f_scale)
+            about = neighbourhood_of(problem, minima, np.arange(len(counts)))
+        else:
             minima = self._by_distance(curves, minima, check_sigma_x(sigma_x, *X.shape))
-        self._publish_minima(space, minima, counts, curves.n_samples, noise, single)
+            about = None
+        self._publish_minima(space, minima, counts, curves.n_samples, noise, single, about)
         self._found = every, tied
         if self.verbose:
             number, least = len(every.chi2), every.chi2.min()
@@ -304,8 +313,8 @@ class NonlinearLSQ(PublishedMinima):
 
     def _minimum_of_one_curve(
         self, space: ParameterSpace, X: FloatArray, y: FloatArray, noise: Noise, start: FloatArray
-    ) -> Minima | None:
-        """Return the minimum of an ordinary fit; None where it is none."""
+    ) -> tuple[Minima | Reached | None, bool]:
+        """Return where the start of an ordinary fit leads to, and whether that is the minimum."""
         if (
             not space.is_unconstrained
             or self.start not in ("auto", "p0")
@@ -317,7 +326,7 @@ class NonlinearLSQ(PublishedMinima):
             or noise.kept is not None
             or not all(map(math.isfinite, start.tolist()))
         ):
-            return None
+            return None, False
         return minimum_of_one_curve(
             self.model_,
             X,
@@ -330,7 +339,7 @@ class NonlinearLSQ(PublishedMinima):
         )
 
     def _minimise(
-        self, curves: Curves, start: FloatArray | None
+        self, curves: Curves, start: FloatArray | None, begun: Minima | Reached | None
     ) -> tuple[Minima, Minima, BoolArray]:
         """Return the minima (t,), those of the search (M,), and which of them tie with the best."""
         problem = curves.problem(self.loss, self.f_scale)
@@ -356,7 +365,7 @@ class NonlinearLSQ(PublishedMinima):
             return best, best, np.zeros(t, dtype=bool)
         parts = self._in_parts(t)
         if len(parts) == 1:
-            return search.run(free, parts[0])
+            return search.run(free, parts[0], begun)
         from joblib import Parallel, delayed
 
         run = delayed(search.run)
@@ -389,7 +398,7 @@ def _check_size(Y: FloatArray) -> None:
             if _SMALLEST < float(Y[:, 0].dot(Y[:, 0])) < _LARGEST:
                 return
     largest = np.maximum(Y.max(axis=0), -Y.min(axis=0))
-    if all(_SMALLEST < value < _LARGEST for value in largest.tolist()):
+    if ((largest > _SMALLEST) & (largest < _LARGEST)).all():
         return
     small = (largest < _SMALLEST) & (largest > 0.0)
     if small.any() or not (largest < _LARGEST).any():

@@ -12,13 +12,16 @@ Source: M. Roberts, "The unreasonable effectiveness of quasirandom sequences" (2
 additive recurrence with the generalised golden ratio.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 
-from sklsq._typing import BoolArray, FloatArray
+from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.models.dimensions import parameter_dimensions
 from sklsq.models.model import Model
 
-__all__ = ["generic_candidates", "nonlinear_candidates"]
+__all__ = ["Draws", "draws", "generic_candidates", "nonlinear_candidates"]
 
 # kind, share of the draws
 _KINDS = (
@@ -132,6 +135,107 @@ def nonlinear_candidates(
     dimensions = parameter_dimensions(model, X, probes)
     known = None if dimensions is None else dimensions[:, ~is_linear]
     return generic_candidates(X, y, n_params, rng, n_candidates, known)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Candidates before the scales of the data are known; made by `draws`.
+
+    Parameters
+    ----------
+    values : ndarray of shape (S, k)
+        In units of the scales.
+    scale : ndarray of int of shape (S, k)
+        The scale of each: 1, the size of y, then the range of each feature, then their inverses,
+        then, where dimensions are known, one for each parameter.
+    place : ndarray of shape (S, k, p)
+        1 where the value is a place in a feature, else 0.
+    is_rate : ndarray of bool of shape (S, k)
+        Which are rates of the single feature.
+    dimensions : ndarray of shape (p, k) or None
+        Those that were given.
+    """
+
+    values: FloatArray
+    scale: IntArray
+    place: FloatArray
+    is_rate: BoolArray
+    dimensions: FloatArray | None
+
+    def on(self, low: FloatArray, span: FloatArray, size: float) -> FloatArray:
+        """Return the candidates (S, k) for features from `low` (p,) over `span`, y of a `size`."""
+        scales = [1.0, size, *span.tolist(), *(1.0 / span).tolist()]
+        if self.dimensions is not None:
+            scales += np.prod(span[:, None] ** self.dimensions, axis=0).tolist()
+        candidates: FloatArray = self.values * np.array(scales)[self.scale]
+        candidates += self.place.dot(low)
+        return candidates
+
+
+@lru_cache(maxsize=64)
+def draws(
+    n_candidates: int,
+    n_params: int,
+    n_features: int,
+    seed: int,
+    dimensions: tuple[tuple[float, ...], ...] | None,
+) -> Draws:
+    """Draw starting values for features and y of any scale, the same ones each time.
+
+    Parameters
+    ----------
+    n_candidates, n_params, n_features : int
+    seed : int
+        Shifts the sequence.
+    dimensions : tuple of tuple of float, or None
+        For each feature the power of its unit in each parameter, if known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rates = draws(3, 1, 1, 0, ((-1.0,),))
+    >>> slow = rates.on(np.zeros(1), np.full(1, 100.0), 1.0)
+    >>> np.allclose(100.0 * slow, rates.on(np.zeros(1), np.ones(1), 1.0))
+    True
+    """
+    n_features = max(n_features, 1)
+    shape = n_candidates, n_params
+    rng = np.random.default_rng(seed)
+    every = _sequence(n_candidates, 4 * n_params, rng).reshape(*shape, 4)
+    kind, magnitude, sign, choice = np.moveaxis(every, 2, 0)
+    column = np.minimum((choice * n_features).astype(int), n_features - 1)
+    edges = np.cumsum([share for _, share in _KINDS])
+    kinds = np.minimum(np.searchsorted(edges, kind, side="right"), len(_KINDS) - 1)
+    signs = np.where(sign < 0.5, -1.0, 1.0)  # what turns with others must be among few, too
+    somewhere = 1.2 * magnitude - 0.1
+    values = np.choose(
+        kinds,
+        [
+            somewhere,
+            signs * 10 ** (2.3 * magnitude - 2),
+            signs * 10 ** (4.2 * magnitude - 1.5),
+            signs * 10 ** (2.5 * magnitude - 1.2),
+            signs * 10 ** (3 * magnitude - 2),
+        ],
+    )
+    scale = np.choose(kinds, [2 + column, 2 + column, 2 + n_features + column, 0, 1])
+    is_place, is_rate = kinds == 0, kinds == 2
+    if dimensions is not None:
+        known = np.array(dimensions)
+        scale = np.broadcast_to(2 + 2 * n_features + np.arange(n_params), shape)
+        one = ((known == 1).sum(axis=0) == 1) & ((known == 0).sum(axis=0) == n_features - 1)
+        number = ~known.any(axis=0)
+        column = np.broadcast_to(np.argmax(known == 1, axis=0), shape)
+        is_place = one & (choice < 0.5)
+        is_rate = np.broadcast_to((known == -1.0).all(axis=0), shape)
+        width = 10 ** (2.0 * magnitude - 2)
+        other = signs * 10 ** (2.9 * magnitude - 0.9)
+        values = np.where(one, np.where(is_place, somewhere, width), other)
+        values = np.where(number, signs * 10 ** (2.5 * magnitude - 1.2), values)
+    place = np.zeros((*shape, n_features))
+    np.put_along_axis(place, column[:, :, None], is_place[:, :, None].astype(float), axis=2)
+    is_rate = is_rate if n_features == 1 else np.zeros(shape, dtype=bool)
+    return Draws(values, scale, place, is_rate, None if dimensions is None else known)
 
 
 def _sequence(n_points: int, n_dimensions: int, rng: np.random.Generator) -> FloatArray:

@@ -23,7 +23,7 @@ from sklsq._typing import BoolArray, FloatArray
 from sklsq.models.formula import FormulaModel
 from sklsq.models.model import Model
 
-__all__ = ["linear_parameters"]
+__all__ = ["independent", "linear_parameters"]
 
 # Steps relative to the parameter; the longest show nonlinearity where the model is nearly linear.
 _STEPS = (0.5, -0.75, 40.0, -3e3, 1e6)
@@ -63,7 +63,7 @@ def linear_parameters(model: Model, X: FloatArray, samples: FloatArray) -> BoolA
         return np.array(_of_formula(model))
     if model.is_pointwise(X, samples):
         X = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), _MAX_ROWS)).astype(int))]
-    return _independent(_tried_coupling(model, X, samples))
+    return independent(_tried_coupling(model, X, samples))
 
 
 @lru_cache(maxsize=256)
@@ -71,10 +71,10 @@ def _of_formula(model: FormulaModel) -> tuple[bool, ...]:
     assert model.derivatives is not None
     names = model.parameter_names
     depends = np.array([[name in slope.names for name in names] for slope in model.derivatives])
-    return tuple(bool(entry) for entry in _independent(depends | depends.T))
+    return tuple(bool(entry) for entry in independent(depends | depends.T))
 
 
-def _independent(coupled: BoolArray) -> BoolArray:
+def independent(coupled: BoolArray) -> BoolArray:
     """Return a set without coupled pairs, greedily: the parameter with the fewest partners first.
 
     Ties go to the earlier parameter.

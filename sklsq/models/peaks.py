@@ -30,14 +30,6 @@ class _Peak(ReadyMade):
         centers = np.append(places(x, 13), extremes(x, y))
         return self._with_widths(grid(centers, widths(x, 9)))
 
-    def at(self, X: FloatArray, params: FloatArray) -> At | None:
-        """Return None, as it is no formula; see `Model.at`."""
-        return Model.at(self, X, params)
-
-    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
-        """Return what fills the rows of a fit; see `Model.filling`."""
-        return Model.filling(self, X, params)
-
     def _with_widths(self, center_and_width: FloatArray) -> FloatArray:
         return center_and_width
 
@@ -153,6 +145,14 @@ class Voigt(_Peak):
                 for i, slope in enumerate(slopes):
                     derivatives[part[0], i, part[1]] = slope
         return values, derivatives
+
+    def at(self, X: FloatArray, params: FloatArray) -> At | None:
+        """Return None, as it is no formula; see `Model.at`."""
+        return Model.at(self, X, params)
+
+    def filling(self, X: FloatArray, params: FloatArray) -> Filling:
+        """Return what fills the rows of a fit; see `Model.filling`."""
+        return Model.filling(self, X, params)
 
     def _with_widths(self, center_and_width: FloatArray) -> FloatArray:
         ratios = np.array([0.1, 0.5, 0.9])

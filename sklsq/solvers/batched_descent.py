@@ -1,9 +1,12 @@
 r"""Many descents at once; the rules of `sklsq.solvers.descent`, on arrays.
 
-A working set of problems, small enough for the cache, takes its steps together. Those that have
-ended leave it, and others take their place, so that a few slow ones hold up nobody. The model and
-its derivatives are evaluated together for every trial: nine out of ten are accepted, and a second
-evaluation would cost more than the tenth.
+A working set of problems takes its steps together. Those that have ended leave it, and others take
+their place, so that a few slow ones hold up nobody. The model and its derivatives are evaluated
+together for every trial: nine out of ten are accepted, and a second evaluation would cost more than
+the tenth.
+
+The batch is the last axis of every array: what is done to an entry of all matrices, or to a
+parameter of all problems, runs along memory.
 """
 
 from __future__ import annotations
@@ -13,7 +16,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
-from sklsq.solvers.batched_steps import Quadratics, quadratics, stacked_triangles
+from sklsq.solvers.batched_steps import (
+    Quadratics,
+    problems_held,
+    quadratics,
+    stacked_triangles,
+)
+from sklsq.solvers.descent import Descent, Reached
 from sklsq.solvers.descent_rules import (
     ACCEPTABLE,
     AT_ROUNDING,
@@ -27,14 +36,17 @@ from sklsq.solvers.descent_rules import (
 )
 from sklsq.solvers.gram import gram_matrices
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
+from sklsq.solvers.small_matrices import inner, inverse_roots
+from sklsq.solvers.trust_region import CAUTION, FORGETTING, POOR
 
 __all__ = ["minimise_batch"]
 
-_WORKING_SET = 2_048
-_WORKING_NUMBERS = 2_000_000  # entries of the Jacobians of as many problems
-_WELL_CONDITIONED = 1e-4  # smallest squared pivot of a Gram matrix as good as a QR
+_WORKING_SET, _SMALLEST_SET = 8_192, 128  # problems
+_WORKING_NUMBERS = 250_000  # entries of their matrices
+_WELL_CONDITIONED = 1e4  # trace of the inverse of a Gram matrix as good as a QR, at most
 _GOING_ON = -1
-_COMPACT = 0.75  # share still going on at which the others leave
+_COMPACT = 0.9  # share still going on at which the others leave
+_FEW, _PATIENCE = 4, 5  # problems left, and steps together, after which each goes on alone
 
 
 def minimise_batch(
@@ -45,25 +57,19 @@ def minimise_batch(
     tolerances: Tolerances,
 ) -> Minima:
     """Return the minima that descents from the starts (B, k) lead to."""
-    size = _working_set(problem)
-    engine = _Batch(problem, tolerances, max_iter)
-    numbers = np.arange(len(start))
+    engine, numbers = _Batch(problem, tolerances, max_iter), np.arange(len(start))
+    size = max(min(_WORKING_NUMBERS // (problem.n_params + 1) ** 2, _WORKING_SET), _SMALLEST_SET)
     ended: list[_State] = []
-    working, waiting = engine.begin(start[:size], curves[:size], numbers[:size]), size
-    while working.cost.size:
+    working, waiting, as_few = engine.begin(start[:size], curves[:size], numbers[:size]), size, 0
+    while working.cost.size and as_few < _PATIENCE:
         over, working = engine.iterate(working)
         ended.append(over)
+        as_few += working.cost.size <= _FEW and waiting >= len(start)
         if waiting < len(start) and working.cost.size <= size // 2:
             fresh = slice(waiting, waiting + size - working.cost.size)
             joining = engine.begin(start[fresh], curves[fresh], numbers[fresh])
             working, waiting = _joined([working, joining]), fresh.stop
-    return engine.minima(_joined(ended))
-
-
-def _working_set(problem: NonlinearProblem) -> int:
-    return int(
-        np.clip(_WORKING_NUMBERS // (problem.n_rows * problem.n_params + 1), 2, _WORKING_SET)
-    )
+    return engine.minima(ended, working)
 
 
 @dataclass(slots=True)
@@ -72,32 +78,42 @@ class _State:
 
     number: IntArray
     curves: IntArray
-    params: FloatArray
+    params: FloatArray  # (k, B)
     cost: FloatArray
     chi2: FloatArray
-    gram: FloatArray
-    gradient: FloatArray
-    D: FloatArray
+    products: FloatArray  # (k + 1, k + 1, B) of J with the residuals below
+    D: FloatArray  # (k, B)
     radius: FloatArray
+    ceiling: FloatArray
     before: FloatArray  # offset before an undamped step, else infinite
     offset: FloatArray
-    newton: FloatArray  # u of the Gauss-Newton step
-    last: FloatArray  # the undamped step that led here; NaN for none
+    newton: FloatArray  # (k, B), u of the Gauss-Newton step
+    last: FloatArray  # (k, B), the undamped step that led here; NaN for none
     ratio: FloatArray
-    free: BoolArray
+    free: BoolArray  # (k, B)
     n_iter: IntArray
     n_rejected: IntArray
     flat: BoolArray
     finite: BoolArray
     outcome: IntArray
 
-    def where(self, mask: BoolArray | IntArray | slice) -> _State:
-        return _State(*(getattr(self, field.name)[mask] for field in fields(self)))
+    @property
+    def gram(self) -> FloatArray:
+        """J Jᵀ (k, k, B)."""
+        return self.products[:-1, :-1]
+
+    @property
+    def gradient(self) -> FloatArray:
+        """J r (k, B)."""
+        return self.products[-1, :-1]
+
+    def where(self, which: IntArray) -> _State:
+        return _State(*(getattr(self, field.name).take(which, axis=-1) for field in fields(self)))
 
 
 def _joined(states: list[_State]) -> _State:
     names = [field.name for field in fields(_State)]
-    return _State(*(np.concatenate([getattr(s, name) for s in states]) for name in names))
+    return _State(*(np.concatenate([getattr(s, name) for s in states], axis=-1) for name in names))
 
 
 class _Batch:
@@ -105,33 +121,35 @@ class _Batch:
 
     def __init__(self, problem: NonlinearProblem, tolerances: Tolerances, max_iter: int) -> None:
         self.problem, self.tolerances, self.max_iter = problem, tolerances, max_iter
-        self.box = problem.box if problem.bounded else None
         self.dof = max(problem.n_rows - problem.n_params, 1)
+        self.box: tuple[FloatArray, FloatArray] | None = None
+        if problem.bounded:
+            lower, upper = problem.box
+            self.box = lower[:, None], upper[:, None]
 
     def begin(self, start: FloatArray, curves: IntArray, number: IntArray) -> _State:
         """Linearise at the starts."""
-        n, k = start.shape
-        params = start.copy()
-        cost, chi2, gram, gradient, finite = self._linearise(params, curves)
-        nothing, nowhere = np.zeros(n), np.zeros((n, k))
+        params = start.T.copy()
+        k, n = params.shape
+        cost, chi2, products, finite = self._linearise(params, curves)
         state = _State(
             number=number,
             curves=curves,
             params=params,
             cost=cost,
             chi2=chi2,
-            gram=gram,
-            gradient=gradient,
-            D=nowhere,
-            radius=nothing,
+            products=products,
+            D=np.zeros((k, n)),
+            radius=np.zeros(n),
+            ceiling=np.full(n, np.inf),
             before=np.full(n, np.inf),
             offset=np.full(n, np.inf),
-            newton=nowhere,
-            last=np.full((n, k), np.nan),
-            ratio=nothing,
-            free=np.ones((n, k), dtype=bool),
-            n_iter=nothing.astype(int),
-            n_rejected=nothing.astype(int),
+            newton=np.zeros((k, n)),
+            last=np.full((k, n), np.nan),
+            ratio=np.zeros(n),
+            free=np.ones((k, n), dtype=bool),
+            n_iter=np.zeros(n, dtype=int),
+            n_rejected=np.zeros(n, dtype=int),
             flat=np.zeros(n, dtype=bool),
             finite=finite,
             outcome=np.where(finite, _GOING_ON, int(Outcome.START_NOT_FINITE)),
@@ -146,7 +164,7 @@ class _Batch:
         held = self._held(state)
         model = self._quadratics(state, None if held is None else (held, np.zeros_like(state.D)))
         state.newton = model.newton()
-        decrement = np.einsum("bi,bi->b", state.newton, model.b)
+        decrement = inner(state.newton, model.b)
         scale = self.dof / (2.0 * state.cost * self.problem.n_params)
         state.offset = np.sqrt(np.where(decrement > 0.0, decrement * scale, 0.0))
         left = self._foresee(state, model)
@@ -154,57 +172,75 @@ class _Batch:
         state.outcome = np.where(state.outcome == _GOING_ON, verdict, state.outcome)
         going = state.outcome == _GOING_ON
         n_going = int(np.count_nonzero(going))
-        over = state.where(slice(0, 0))
+        over = state.where(np.arange(0))
         if n_going <= _COMPACT * len(going):  # else the few that have ended stay, and wait
-            over, state, model = state.where(~going), state.where(going), model.where(going)
+            over, state = state.where(np.flatnonzero(~going)), state.where(np.flatnonzero(going))
+            model = model.where(going)
         if not n_going:
             return over, state
         return over, self._try(state, *self._steps(state, model))
 
-    def minima(self, state: _State) -> Minima:
+    def minima(self, ended: list[_State], working: _State) -> Minima:
         """Return the ends of all descents in the order of their starts."""
-        state = state.where(np.argsort(state.number))
+        going = working.outcome == _GOING_ON
+        over = _joined([*ended, working.where(np.flatnonzero(~going))])
+        rest = working.where(np.flatnonzero(going))
+        parts = [self._minima(over), *(self._alone(rest, b) for b in range(rest.cost.size))]
+        numbers = np.concatenate((over.number, rest.number))
+        return Minima.joined(parts).where(np.argsort(numbers))
+
+    def _alone(self, state: _State, b: int) -> Minima:
+        """Return the end of one descent that takes longer than all others."""
+        reached = Reached(
+            state.params[:, b], state.D[:, b], float(state.radius[b]), int(state.n_iter[b])
+        )
+        given = self.problem, reached.params, int(state.curves[b]), self.max_iter, self.tolerances
+        descent = Descent(*given, reached)
+        descent.rate = 0.0  # not known, and the first step is to tell
+        return descent.run()
+
+    def _minima(self, state: _State) -> Minima:
         outcome, offset = state.outcome, state.offset
         polished = (outcome == Outcome.CONVERGED) & (offset <= self.tolerances.gtol)
-        sums = state.newton / state.D / (1.0 - state.ratio[:, None])
-        change = np.where(polished[:, None], sums, 0.0)
-        params = self._moved(state.params, change)
+        sums = state.newton / state.D / (1.0 - state.ratio)
+        params = self._moved(state.params, np.where(polished, sums, 0.0))
         lost = outcome == Outcome.START_NOT_FINITE
-        params[lost] = state.params[lost]
+        params[:, lost] = state.params[:, lost]
         return Minima(
-            params=params,
+            params=np.ascontiguousarray(params.T),
             cost=np.where(lost, np.nan, state.cost),
             chi2=np.where(lost, np.nan, state.chi2),
             n_iter=state.n_iter,
             outcome=outcome,
             offset=np.where(lost, np.nan, offset),
             R=self._factors(state),
-            at_bound=~state.free,
+            at_bound=np.ascontiguousarray(~state.free.T),
         )
 
     def _linearise(
         self, params: FloatArray, curves: IntArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray]:
-        """Return cost, chi2, Gram matrices, gradients, and where all of them are finite."""
-        if self.problem.products is not None and self.problem.loss == "linear":
-            products = self.problem.products(params, curves)
-            chi2 = products[:, -1, -1].copy()
-            finite = np.isfinite(products.sum(axis=(1, 2)))
-            if not finite.all():
-                products[~finite] = 0.0
-            return 0.5 * chi2, chi2, products[:, :-1, :-1], products[:, -1, :-1], finite
-        r, J = self.problem.linearise(params, curves)
-        chi2 = np.einsum("bi,bi->b", r, r)
-        if self.problem.loss == "linear":
+    ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+        """Return cost, chi2, products of J and r, and where all of them are finite."""
+        problem, points = self.problem, params.T
+        if problem.products is not None and problem.loss == "linear":
+            products = problem.products(points, curves).transpose(1, 2, 0)
+            chi2 = products[-1, -1]
             cost = 0.5 * chi2
         else:
-            cost = self.problem.cost_of(r)
-            r, J = self.problem.weighted(r, J)
-        gram, gradient = gram_matrices(J), np.matmul(J, r[:, :, None])[:, :, 0]
-        finite = np.isfinite(cost + gram.sum(axis=(1, 2)))
+            k, n = params.shape
+            products, cost, chi2 = np.empty((k + 1, k + 1, n)), np.empty(n), np.empty(n)
+            size = problems_held(problem)
+            for first in range(0, n, size):
+                part = slice(first, first + size)
+                r, J = problem.linearise(points[part], curves[part])
+                cost[part], chi2[part] = problem.cost_of(r), np.einsum("bi,bi->b", r, r)
+                r, J = problem.weighted(r, J)
+                rows = np.concatenate((J, r[:, None]), axis=1)
+                products[:, :, part] = gram_matrices(rows.swapaxes(0, 1))
+        finite = np.isfinite(cost + np.einsum("iib->b", products))  # then products are, too
         if not finite.all():
-            gram[~finite], gradient[~finite] = 0.0, 0.0
-        return cost, chi2, gram, gradient, finite
+            products = np.where(finite, products, 0.0)
+        return cost, chi2, products, finite
 
     def _held(self, state: _State) -> BoolArray | None:
         """Return the parameters that their gradient presses on a bound; `free` is the others."""
@@ -224,15 +260,16 @@ class _Batch:
         rate = np.where(state.before > 0.0, state.offset / state.before, 1.0)
         left = np.where(np.isfinite(state.before), np.minimum(rate, 1.0), 1.0)
         state.ratio = np.zeros(len(left))
-        near = np.flatnonzero((state.offset <= CLOSE) & np.isfinite(state.last[:, 0]))
+        near = np.flatnonzero((state.offset <= CLOSE) & np.isfinite(state.last[0]))
         if self.box is not None or not near.size:
             return left
-        A, new, old = model.A[near], state.newton[near], state.last[near] * state.D[near]
-        of_old = np.einsum("bij,bj->bi", A, old)
-        squared = np.einsum("bi,bi->b", old, of_old)
-        ratio = np.einsum("bi,bi->b", new, of_old) / squared
-        rest = new - ratio[:, None] * old
-        size = np.sqrt(np.einsum("bi,bij,bj->b", rest, A, rest) / squared)
+        A, new = model.A.take(near, axis=-1), state.newton.take(near, axis=-1)
+        old = state.last.take(near, axis=-1) * state.D.take(near, axis=-1)
+        of_old = np.einsum("ijb,jb->ib", A, old)
+        squared = inner(old, of_old)
+        ratio = inner(new, of_old) / squared
+        rest = new - ratio * old
+        size = np.sqrt(inner(rest, np.einsum("ijb,jb->ib", A, rest)) / squared)
         steady = (np.abs(ratio) < SHRINKING) & np.isfinite(size)
         ratio, size, near = ratio[steady], size[steady], near[steady]
         state.ratio[near] = ratio
@@ -264,9 +301,10 @@ class _Batch:
         return verdict
 
     def _exact(self, state: _State) -> BoolArray:
-        size = state.D * np.abs(state.params)
-        exact = np.sqrt(2.0 * state.cost) <= 4.0 * EPS * size.max(axis=1)
-        both: BoolArray = exact | (np.abs(state.newton) <= self.tolerances.xtol * size).all(axis=1)
+        params, norms = np.abs(state.params), np.sqrt(np.einsum("iib->ib", state.gram))
+        exact = np.sqrt(2.0 * state.cost) <= 4.0 * EPS * (norms * params).max(axis=0)
+        short = np.abs(state.newton) <= self.tolerances.xtol * state.D * params
+        both: BoolArray = exact | short.all(axis=0)
         return both
 
     def _steps(
@@ -279,12 +317,11 @@ class _Batch:
         undamped = _norms(u) <= radius
         if not undamped.all():
             which = np.flatnonzero(~undamped)
-            u[which] = model.damped(radius[which], which)
+            u[:, which] = model.damped(radius[which], which)
         if self.box is not None:
             u, undamped = self._within_bounds(state, u, radius, undamped)
             model = self._quadratics(state, None)
-        change = u / state.D
-        return change, _norms(u), model.reduction(u), undamped
+        return u / state.D, _norms(u), model.reduction(u), undamped
 
     def _within_bounds(
         self, state: _State, u: FloatArray, radius: FloatArray, undamped: BoolArray
@@ -294,24 +331,24 @@ class _Batch:
         lowest = (self.box[0] - state.params) * state.D
         highest = (self.box[1] - state.params) * state.D
         held = ~state.free
-        for _ in range(u.shape[1]):
+        for _ in range(len(u)):
             clipped = np.clip(u, lowest, highest)
             crossing = ~held & (clipped != u)
             u = clipped
-            again = np.flatnonzero(crossing.any(axis=1))
+            again = np.flatnonzero(crossing.any(axis=0))
             if not again.size:
                 break
             held = held | crossing
-            part, fixed, moved = state.where(crossing.any(axis=1)), held[again], u[again]
-            model = self._quadratics(part, (fixed, moved))
-            spent = np.einsum("bi,bi->b", moved, np.where(fixed, moved, 0.0))
-            rest = np.sqrt(np.maximum(radius[again] ** 2 - spent, 0.01 * radius[again] ** 2))
+            fixed, moved, reach = held[:, again], u[:, again], radius[again] ** 2
+            model = self._quadratics(state.where(again), (fixed, moved))
+            spent = inner(moved, np.where(fixed, moved, 0.0))
+            rest = np.sqrt(np.maximum(reach - spent, 0.01 * reach))
             step = model.newton()
             long = np.flatnonzero(_norms(step) > rest)
             if long.size:
-                step[long] = model.damped(rest[long], long)
+                step[:, long] = model.damped(rest[long], long)
                 undamped[again[long]] = False
-            u[again] = np.where(fixed, moved, step)
+            u[:, again] = np.where(fixed, moved, step)
         return np.clip(u, lowest, highest), undamped
 
     def _moved(self, params: FloatArray, change: FloatArray) -> FloatArray:
@@ -332,7 +369,7 @@ class _Batch:
     ) -> _State:
         """Evaluate the trial points, take those that are better, and adapt the radii."""
         trial = self._moved(state.params, change)
-        cost, chi2, gram, gradient, state.finite = self._linearise(trial, state.curves)
+        cost, chi2, products, state.finite = self._linearise(trial, state.curves)
         state.radius = np.where(state.n_iter == 0, np.minimum(state.radius, length), state.radius)
         going = state.outcome == _GOING_ON
         state.n_iter = state.n_iter + going
@@ -344,58 +381,68 @@ class _Batch:
             & state.finite
             & ((gain >= ACCEPTABLE) | (invisible & (-fall <= INVISIBLE * state.cost)))
         )
-        slope = np.einsum("bi,bi->b", state.gradient, change)
-        radius = _next_radii(state.radius, length, gain, slope, -fall, undamped)
-        state.radius = np.where(invisible & better, state.radius, radius)
+        adapting = np.flatnonzero(~(invisible & better))
+        slope = inner(state.gradient, change)
+        regions = np.array([state.radius, state.ceiling, length, gain, slope, -fall])[:, adapting]
+        adapted = _next_regions(regions, undamped[adapting])
+        state.radius[adapting], state.ceiling[adapting] = adapted
         tiny = promised <= self.tolerances.ftol * state.cost
         state.flat = better & ~undamped & tiny
         state.before = np.where(better, np.where(undamped, state.offset, np.inf), state.before)
-        taken = np.where(undamped[:, None], change, np.nan)
-        state.last = np.where(better[:, None], taken, state.last)
         state.n_rejected = np.where(better, 0, state.n_rejected + going)
-        state.params = np.where(better[:, None], trial, state.params)
-        state.cost, state.chi2 = np.where(better, (cost, chi2), (state.cost, state.chi2))
-        state.gram = np.where(better[:, None, None], gram, state.gram)
-        state.gradient = np.where(better[:, None], gradient, state.gradient)
+        there = trial, cost, chi2, products, np.where(undamped, change, np.nan)
+        worse = np.flatnonzero(~better)
+        if worse.size:  # where few are, it is they that are put back
+            here = state.params, state.cost, state.chi2, state.products, state.last
+            for new, old in zip(there, here, strict=True):
+                new[..., worse] = old[..., worse]
+        state.params, state.cost, state.chi2, state.products, state.last = there
         self._rescale(state)
         return state
 
     def _rescale(self, state: _State) -> None:
         """Let the scales grow with the columns of the Jacobian."""
-        state.D = np.maximum(state.D, np.sqrt(np.einsum("bii->bi", state.gram)))
+        state.D = np.maximum(state.D, np.sqrt(np.einsum("iib->ib", state.gram)))
         state.D[state.D == 0.0] = 1.0
 
     def _factors(self, state: _State) -> FloatArray:
         """Return R (B, k, k): from the Gram matrix where that is as good, else by QR."""
-        norms = np.sqrt(np.einsum("bii->bi", state.gram))
+        norms = np.sqrt(np.einsum("iib->ib", state.gram))
         norms[norms == 0.0] = 1.0
-        scaled = state.gram / norms[:, :, None] / norms[:, None]
-        R = np.full_like(state.gram, np.nan)
+        roots = inverse_roots(state.gram / norms / norms[:, None])
+        R = np.ascontiguousarray((roots.triangles() * norms).transpose(2, 0, 1))
         known = state.outcome != Outcome.START_NOT_FINITE
-        good: BoolArray = known & (np.linalg.eigvalsh(scaled)[:, 0] > _WELL_CONDITIONED)
-        R[good] = np.linalg.cholesky(scaled[good]).swapaxes(1, 2) * norms[good, None, :]
-        rest, size = np.flatnonzero(known & ~good), _working_set(self.problem)
-        for first in range(0, len(rest), size):
-            part = rest[first : first + size]
-            R[part], _ = stacked_triangles(self.problem, state.params[part], state.curves[part])
+        R[~known] = np.nan
+        rest = np.flatnonzero(known & ~(roots.trace() < _WELL_CONDITIONED))
+        if rest.size:
+            R[rest], _ = stacked_triangles(
+                self.problem, state.params[:, rest].T, state.curves[rest]
+            )
         return R
 
 
-def _norms(rows: FloatArray) -> FloatArray:
-    norms: FloatArray = np.sqrt(np.einsum("bi,bi->b", rows, rows))
+def _norms(vectors: FloatArray) -> FloatArray:
+    norms: FloatArray = np.sqrt(inner(vectors, vectors))
     return norms
 
 
-def _next_radii(
-    radius: FloatArray,
-    length: FloatArray,
-    gain: FloatArray,
-    slope: FloatArray,
-    rise: FloatArray,
-    undamped: BoolArray,
-) -> FloatArray:
-    """Return the radii after a step; see `sklsq.solvers.trust_region.next_radius`."""
+def _next_regions(regions: FloatArray, undamped: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return radii and ceilings after a step; see `sklsq.solvers.trust_region.next_region`.
+
+    Parameters
+    ----------
+    regions : ndarray of shape (6, B)
+        Radius, ceiling, length of the step, gain, slope along it, and rise of the cost.
+    undamped : ndarray of bool of shape (B,)
+        Whether the radius did not matter.
+    """
+    radius, ceiling, length, gain, slope, rise = regions
     vertex = np.where(np.isfinite(rise), np.maximum(0.5 * slope / (slope + rise), 0.1), 0.1)
     shrunk = np.where(rise <= 0.0, 0.5, vertex) * np.minimum(radius, 10.0 * length)
-    grown = (gain >= 0.75) | (undamped & (gain > 0.25))
-    return np.where(grown, 2.0 * length, np.where(gain > 0.25, radius, shrunk))
+    grown = (gain >= 0.75) | (undamped & (gain > POOR))
+    radius = np.where(grown, 2.0 * length, np.where(gain > POOR, radius, shrunk))
+    failed = ~(gain >= POOR)
+    growing = ~(failed | undamped) & (radius > length)
+    little = np.maximum(np.minimum(radius, CAUTION * ceiling), length)
+    beyond = np.where(undamped, np.inf, np.where(growing, FORGETTING * ceiling, ceiling))
+    return np.where(growing, little, radius), np.where(failed, length, beyond)

@@ -97,6 +97,7 @@ class Descent:
         if reached is not None and reached.n_iter:  # another loop has come so far
             self.start, self.n_iter = reached.params, reached.n_iter
             self.D, self.radius = np.array(reached.D), reached.radius
+            self.rate = 0.0  # of the step that led here nothing is known
 
     def run(self) -> Minima:
         """Descend."""
@@ -261,10 +262,11 @@ class Descent:
     def _is_exact(self) -> bool:
         """Whether the residuals are rounding of the fitted values, or the step is."""
         point = self.point
-        bound = float(self.D.dot(self.D)) * float(point.params.dot(point.params))
+        norms = point.linear.norms  # not D: of a term that has become small since, D says nothing
+        bound = float(norms.dot(norms)) * float(point.params.dot(point.params))
         if min(2.0 * point.linear.cost, point.length**2) > EPS * bound:
             return False
-        sizes = self.D * np.abs(point.params)
+        sizes = norms * np.abs(point.params)
         if math.sqrt(2.0 * point.linear.cost) <= 4.0 * EPS * float(sizes.max()):
             return True
         step = point.model.newton / point.model.D

@@ -7,13 +7,15 @@ general.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sklsq._typing import FloatArray
 
 __all__ = ["gram_matrices", "gram_matrix", "products_of"]
 
-_WORTH_BLAS = 4_000  # entries of a matrix from which on a call of BLAS for each pays
+_WORTH_BLAS = 12  # rows of a matrix from which on a call of BLAS for each pays
 
 
 def products_of(rows: FloatArray) -> tuple[FloatArray, float]:
@@ -53,22 +55,34 @@ def gram_matrix(rows: FloatArray) -> FloatArray:
 
 
 def gram_matrices(rows: FloatArray, out: FloatArray | None = None) -> FloatArray:
-    """Return the products (B, k, k) of stacked rows (B, k, n).
+    """Return the products (k, k, B) of the rows (k, B, n) of B matrices.
 
-    Few columns are multiplied row by row, all matrices together.
+    Row by row, all matrices together: calls of BLAS that multiply whole matrices, one by one, only
+    pay for many rows.
 
     Examples
     --------
     >>> import numpy as np
-    >>> gram_matrices(np.array([[[1.0, 2.0], [0.0, 3.0]]]))
-    array([[[5., 6.],
-            [6., 9.]]])
+    >>> gram_matrices(np.array([[[1.0, 2.0]], [[0.0, 3.0]]]))[:, :, 0]
+    array([[5., 6.],
+           [6., 9.]])
     """
-    n_matrices, k, n = rows.shape
-    gram: FloatArray = np.empty((n_matrices, k, k)) if out is None else out
-    if k * n > _WORTH_BLAS:
-        return np.matmul(rows, rows.swapaxes(1, 2), out=gram)
+    k, n_matrices, _ = rows.shape
+    gram: FloatArray = np.empty((k, k, n_matrices)) if out is None else out
+    if k >= _WORTH_BLAS:
+        matrices = rows.swapaxes(0, 1)
+        np.matmul(matrices, matrices.swapaxes(1, 2), out=gram.transpose(2, 0, 1))
+        return gram
     for i in range(k):
-        column = np.matmul(rows[:, i:], rows[:, i, :, None])[:, :, 0]
-        gram[:, i, i:], gram[:, i:, i] = column, column
+        _dots(rows[i:], rows[i], gram[i, i:])
+        gram[i + 1 :, i] = gram[i, i + 1 :]
     return gram
+
+
+def _dots_by_matmul(rows: FloatArray, row: FloatArray, out: FloatArray) -> None:
+    """Write the products (m, B) of rows (m, B, n) with rows (B, n)."""
+    np.matmul(rows[:, :, None], row[:, :, None], out=out[:, :, None, None])
+
+
+_dots: Callable[[FloatArray, FloatArray, FloatArray], object]
+_dots = getattr(np, "vecdot", _dots_by_matmul)  # since NumPy 2.0, a little faster

@@ -36,13 +36,14 @@ import numpy as np
 from sklsq._typing import FloatArray, IntArray
 from sklsq.solvers.batched_descent import minimise_batch
 from sklsq.solvers.blas import single_blas_thread
-from sklsq.solvers.descent import Descent
+from sklsq.solvers.descent import Descent, Reached
 from sklsq.solvers.linearisation import cost_at, is_blocked
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
 from sklsq.solvers.ordinary_descent import is_ordinary, ordinary_descent
 
 __all__ = ["minimise"]
 
+_ONE_BY_ONE = 32  # descents up to which the loop for a single one is faster than arrays of them
 _THREADED = 4_000  # entries of J from which on BLAS may start threads, which wait for each other
 _SUBSAMPLES = 32  # of a blocked problem, one of which finds the start
 _MIN_SUBSAMPLE = 4_096
@@ -60,6 +61,7 @@ def minimise(
     curves: IntArray | None = None,
     max_iter: int = 1_000,
     tolerances: Tolerances | None = None,
+    reached: Reached | None = None,
 ) -> Minima:
     """Return the minima that descents from B starts lead to.
 
@@ -76,6 +78,8 @@ def minimise(
     tolerances : Tolerances, optional
         When a descent ends; a pass earlier by default where there are many rows, whose standard
         errors are small.
+    reached : Reached, optional
+        How far the ordinary descent from a single start has come already.
 
     Returns
     -------
@@ -88,8 +92,11 @@ def minimise(
     start = np.clip(start, *problem.box) if problem.bounded else start.astype(float)
     small = problem.n_rows * problem.n_params < _THREADED
     with np.errstate(all="ignore"), nullcontext() if small else single_blas_thread():
-        if len(start) > 1 and not is_blocked(problem):
+        few = len(start) <= _ONE_BY_ONE and is_ordinary(problem)
+        if not few and len(start) > 1 and not is_blocked(problem):
             return minimise_batch(problem, start, curves, max_iter, tolerances)
+        if reached is not None:
+            return Descent(problem, start[0], int(curves[0]), max_iter, tolerances, reached).run()
         parts = [
             _single(problem, start[b], int(curves[b]), max_iter, tolerances)
             for b in range(len(start))

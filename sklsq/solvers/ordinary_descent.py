@@ -4,9 +4,11 @@ The rules are those of `sklsq.solvers.descent`, in one loop on plain numbers: a 
 points takes its time not for arithmetic but for calls. All that a step needs is in the products of
 the rows of ``[J; r]``: Gram matrix, gradient and cost.
 
-Where anything is out of the ordinary (steps refused again and again, an ill-conditioned matrix,
-a fit that goes through every point, rounding) the loop stops and hands over, with the point it has
-reached and its scales. Most fits never do.
+On the way through valleys where parameters can hardly be told apart a step that is damped is still
+sound; others come from a QR decomposition. Where anything else is out of the ordinary (steps
+refused again and again, an ill-conditioned matrix at the end, a fit that goes through every point,
+rounding) the loop stops and hands over, with the point it has reached and its scales. Most fits
+never do.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from sklsq.solvers.descent_rules import (
 from sklsq.solvers.gram import products_of
 from sklsq.solvers.linearisation import HELD_ROWS, triangle_of
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
-from sklsq.solvers.trust_region import next_region
-from sklsq.solvers.written_out import Numbers, Point, algebra
+from sklsq.solvers.singular import default_rcond
+from sklsq.solvers.trust_region import CERTAIN, next_region, quadratic_of_triangle
+from sklsq.solvers.written_out import BY_ARRAYS, Numbers, Point, algebra, point_of
 
 __all__ = ["Ordinary", "is_ordinary", "ordinary_descent"]
 
@@ -76,7 +79,7 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
     """
     k, n_iter, n_rejected = problem.n_params, 0, 0
     dof = max(problem.n_rows - k, 1)
-    arrive, damped, compare = algebra(k)
+    usual = steps = algebra(k)
     params: Numbers = start.tolist()
     D: Numbers = (0.0,) * k
     safe, radius, ceiling = params, math.inf, math.inf
@@ -87,22 +90,32 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
     point: Point | None = None  # None: to be made, of a new point
     while chi2 > exact and chi2 < math.inf and n_iter < max_iter:
         if point is None:
-            point = arrive(products, D)
-            if point is None:  # maybe because a derivative is not finite
+            point, steps = usual.arrive(products, D), usual
+            size = dof / k / chi2
+            if point is None or (
+                point.condition > CERTAIN
+                and (n_iter == 0 or point.longest <= radius or point.decrement * size <= CLOSE**2)
+            ):
+                point, steps = _ill_conditioned(rows, products, D), BY_ARRAYS
+            if point is None:  # a derivative is not finite, or there is none
                 params = safe
                 break
-            D, newton, longest, decrement, _ = point
-            offset = math.sqrt(max(decrement, 0.0) / k * dof / chi2)
+            D, newton, longest, decrement, _, _ = point
+            offset = math.sqrt(max(decrement, 0.0) * size)
             if old is not None and offset <= CLOSE:
-                ratio, left = compare(point, old)
+                ratio, left = steps.compare(point, old)
                 if not abs(ratio) < SHRINKING:
                     break
                 if offset <= tolerances.gtol and (
                     left * offset / (1.0 - abs(ratio)) <= tolerances.left or not tolerances.polish
                 ):
-                    steps = [step / (1.0 - ratio) for step in newton]  # all that follow
-                    return _minimum(rows, list(map(add, params, steps)), chi2, n_iter, offset)
+                    if steps is not usual:
+                        break
+                    every = [step / (1.0 - ratio) for step in newton]  # with all that follow
+                    return _minimum(rows, list(map(add, params, every)), chi2, n_iter, offset)
             elif offset <= tolerances.gtol and not tolerances.polish:
+                if steps is not usual:
+                    break
                 return _minimum(rows, list(map(add, params, newton)), chi2, n_iter, offset)
             if n_iter == 0:
                 scale = math.hypot(*map(mul, D, params)) or 1.0
@@ -111,7 +124,7 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
         if undamped:
             change, length, promised, slope = newton, longest, 0.5 * decrement, decrement
         else:
-            change, length, promised, slope = damped(point, radius)
+            change, length, promised, slope = steps.damped(point, radius)
         if not promised > 0.0:
             break
         trial = list(map(add, params, change))
@@ -131,6 +144,17 @@ def ordinary_descent(  # noqa: PLR0912, PLR0915  one loop, since calls are what 
             old, point = change if undamped else None, None
             safe, params, rows, products, chi2 = params, trial, rows_there, there, chi2_there
     return Reached(np.array(params), np.array(D), radius, n_iter)
+
+
+def _ill_conditioned(rows: FloatArray, products: FloatArray, D: Numbers) -> Point | None:
+    """Return the point of rows whose Gram matrix will not do; None if they are not numbers."""
+    k = len(D)
+    scales = np.maximum(D, np.sqrt(products[:k].diagonal()))
+    if not (scales.all() and math.isfinite(float(scales.dot(scales)))):
+        return None
+    R, z = triangle_of(rows)
+    model = quadratic_of_triangle(R, z, scales, default_rcond(rows.shape[1], k))
+    return point_of(model, products[k])
 
 
 def _minimum(rows: FloatArray, params: Numbers, chi2: float, n_iter: int, offset: float) -> Minima:

@@ -20,6 +20,7 @@ orders of the terms of a sum of exponentials, or a phase and its supplement.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,7 @@ from sklsq.solvers.variable_projection import Projection, minimise_separable, pr
 __all__ = [
     "StartSearch",
     "anneal",
+    "distinct",
     "grid",
     "is_lower_elsewhere",
     "multistart",
@@ -126,10 +128,29 @@ def search(
     found, n_seen = hunt.run(candidates), len(candidates)
     if many and len(candidates) > 1:
         found, n_seen = _after_rounds(hunt, found, candidates, n_rounds)
-    found = _polished(problem, found, curve, max_iter, tolerances)
+    return distinct([_polished(problem, found, curve, max_iter, tolerances)], n_seen)
+
+
+def distinct(parts: Sequence[Minima], n_candidates: int) -> StartSearch:
+    """Return the different ones of the minima that candidates led to, by cost."""
+    first = parts[0]
+    parts = [first, *(part for part in parts[1:] if not _is_same(first, part))]
+    found = first if len(parts) == 1 else Minima.joined(parts)
+    found = _ordered(found) if len(found.cost) > 1 else found
     tied = np.abs(found.cost - found.cost[0]) <= _SAME_COST * found.cost[0]
     tied[0] = False
-    return StartSearch(found, tied, n_seen)
+    return StartSearch(found, tied, n_candidates)
+
+
+def _is_same(first: Minima, other: Minima) -> bool:
+    """Tell whether the minima (each one) are the same."""
+    p, q = first.params[0], other.params[0]
+    cost = float(first.cost[0])
+    return len(first.cost) == len(other.cost) == 1 and bool(
+        abs(cost - float(other.cost[0])) <= _SAME_COST * cost
+        and (np.abs(p - q) <= _SAME_PLACE * (np.abs(p) + np.abs(q))).all()
+        and first.converged[0]
+    )
 
 
 def _after_rounds(
@@ -182,12 +203,12 @@ def _polished(
     max_iter: int,
     tolerances: Tolerances | None,
 ) -> Minima:
-    """Return the ends of full descents from the best of the minima found roughly."""
+    """Return the ends of full descents from the best of the minima found roughly, and the rest."""
     best = found.where(slice(0, _POLISHED))
     which = np.full(len(best.cost), curve)
     ends = minimise(problem, best.params, curves=which, max_iter=max_iter, tolerances=tolerances)
     ends = replace(ends, n_iter=ends.n_iter + best.n_iter)
-    return _ordered(Minima.joined([ends, found.where(slice(_POLISHED, None))]))
+    return Minima.joined([ends, found.where(slice(_POLISHED, None))])
 
 
 def _varied(

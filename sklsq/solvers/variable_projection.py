@@ -13,8 +13,9 @@ Jacobian is taken as :math:`P^\perp J_\alpha(\alpha, \beta)` with the best β (K
 
 The n rows of Φ are orthogonalised by Gram-Schmidt, twice, for all points of the batch at once; a
 column that is a combination of the earlier ones gets the coefficient zero. Since β = 0 and then the
-best β are put into the ordinary callables, any model can be projected. A descent ends on the full
-problem, which gives the errors of all parameters.
+best β are put into the ordinary callables, any model can be projected. A descent that has lost a
+term goes on (`sklsq.solvers.lost_parameters`). The last one is of the full problem, which gives the
+errors of all parameters.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.levenberg_marquardt import minimise
+from sklsq.solvers.lost_parameters import found_again
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
 
 __all__ = ["Projection", "minimise_separable", "project"]
@@ -176,16 +178,16 @@ def minimise_separable(
     Returns
     -------
     Minima
-        Of the full problem; `n_iter` counts the steps of both descents.
+        Of the full problem; `n_iter` counts the steps of all descents.
     """
     curves = np.arange(len(start)) if curves is None else curves
     projection = project(problem, linear)
     alpha = start[:, ~projection.linear]
     n_iter = np.zeros(len(start), dtype=int)
     if alpha.shape[1] and projection.linear.any():
-        rough = minimise(
-            projection.problem, alpha, curves=curves, max_iter=max_iter, tolerances=_ROUGHLY
-        )
+        reduced = projection.problem
+        rough = minimise(reduced, alpha, curves=curves, max_iter=max_iter, tolerances=_ROUGHLY)
+        rough = found_again(reduced, alpha, rough, curves, max_iter=max_iter, tolerances=_ROUGHLY)
         alpha, n_iter = rough.params, rough.n_iter
     begin = projection.complete(alpha, curves)
     lost = ~np.isfinite(begin).all(axis=1)

@@ -9,7 +9,8 @@ the gradient g and the scales D
   the fall it promises, :math:`g\cdot\delta`, and a bound of the condition of the scaled matrix, k
   times :math:`\sum_{ij} (D_j\,(L^{-1})_{ij})^2`;
 * *damped*: the step of a given length, :math:`(A + \lambda I)u = D^{-1}g`, :math:`A =
-  D^{-1}GD^{-1}`, by Hebden's iteration for :math:`\lambda`;
+  D^{-1}GD^{-1}`, by Hebden's iteration for :math:`\lambda`, which makes an ill-conditioned matrix a
+  good one;
 * *compare*: how much of a step lies along an earlier one in the metric of G, and how long the rest
   is.
 
@@ -28,11 +29,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklsq._typing import FloatArray
-from sklsq.solvers.trust_region import ACCURACY, CERTAIN, MAX_NEWTON, Quadratic, quadratic_of_gram
+from sklsq.solvers.trust_region import ACCURACY, MAX_NEWTON, Quadratic, quadratic_of_gram
 
-__all__ = ["WRITTEN_OUT", "Algebra", "Numbers", "Point", "algebra"]
+__all__ = ["BY_ARRAYS", "WRITTEN_OUT", "Algebra", "Numbers", "Point", "algebra", "point_of"]
 
 WRITTEN_OUT = 6  # parameters
+_LARGEST_CONDITION = 1e13
 
 Numbers = Sequence[float]
 
@@ -45,7 +47,8 @@ class Algebra(NamedTuple):
     arrive : callable
         ``arrive(products (k + 1, k), D (k,))`` of a Gram matrix above the gradient, and the scales
         so far, returns a point: scales, Gauss-Newton step, its scaled length, twice the fall it
-        promises, and what the other two functions need. None where rounding would show.
+        promises, the condition, and what the other two functions need. None where rounding would
+        be all there is. Beyond a condition of `CERTAIN` damped steps alone are to be trusted.
     damped : callable
         ``damped(point, radius)`` returns the step of about that scaled length, shorter than
         Gauss-Newton's, its length, the fall it promises, and the slope along it.
@@ -66,6 +69,7 @@ class Point(NamedTuple):
     newton: Numbers
     longest: float
     decrement: float
+    condition: float  # at most, of the scaled Gram matrix; 1 where none was made
     rest: Any
 
 
@@ -82,7 +86,7 @@ def algebra(k: int) -> Algebra:
     >>> of_two.compare(point, (2.0, 3.0))
     (1.0, 0.0)
     """
-    return _written_out(k) if k <= WRITTEN_OUT else _BY_ARRAYS
+    return _written_out(k) if k <= WRITTEN_OUT else BY_ARRAYS
 
 
 # By arrays ---------------------------------------------------------------------------------------
@@ -90,13 +94,15 @@ def algebra(k: int) -> Algebra:
 
 def _arrive(products: FloatArray, D: Numbers) -> Point | None:
     gram, gradient = products[:-1], products[-1]
-    scales = np.maximum(D, np.sqrt(gram.diagonal()))
-    model = quadratic_of_gram(gram, gradient, scales)
-    if model is None:
-        return None
-    u = model.newton
-    newton, longest = (u / scales).tolist(), math.sqrt(u.dot(u))
-    return Point(scales.tolist(), newton, longest, model.decrement, (model, gradient))
+    model = quadratic_of_gram(gram, gradient, np.maximum(D, np.sqrt(gram.diagonal())))
+    return None if model is None else point_of(model, gradient)
+
+
+def point_of(model: Quadratic, gradient: FloatArray) -> Point:
+    """Return the point of a linearised problem in arrays, for the functions of `BY_ARRAYS`."""
+    u, D = model.newton, model.D
+    longest = math.sqrt(float(u.dot(u)))
+    return Point(D.tolist(), (u / D).tolist(), longest, model.decrement, 1.0, (model, gradient))
 
 
 def _damped(point: Point, radius: float) -> tuple[Numbers, float, float, float]:
@@ -117,7 +123,7 @@ def _compare(point: Point, old: Numbers) -> tuple[float, float]:
     return ratio, math.sqrt(max(model.inner(rest, rest), 0.0) / squared)
 
 
-_BY_ARRAYS = Algebra(_arrive, _damped, _compare)
+BY_ARRAYS = Algebra(_arrive, _damped, _compare)
 
 
 # Written out -------------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ def _written_out(k: int) -> Algebra:
     namespace: dict[str, Any] = {
         "sqrt": math.sqrt,
         "Point": Point,
-        "limit": CERTAIN / k,
+        "limit": _LARGEST_CONDITION,
         "accuracy": ACCURACY,
         "steps": range(MAX_NEWTON),
     }
@@ -147,14 +153,15 @@ def _lines_of_arrive(k: int) -> list[str]:
         *_factor("g{}{}", k, "  if not q > 0.0: return None"),
         *_inverse(k),
         *(f"  s = sqrt(g{i}{i})\n  if s > d{i}: d{i} = s" for i in range(k)),
-        f"  if not {_sum(trace)} < limit: return None",
+        f"  condition = {k}.0*({_sum(trace)})",
+        "  if not condition < limit: return None",
         *_solve("b", "x", k),
         *(f"  u{i} = x{i}*d{i}" for i in range(k)),
         f"  longest = sqrt({_dot('u', 'u', k)})",
         f"  rest = {_tuple([*_lower(k), *_vector('b', k)])}",
         f"  decrement = {_dot('b', 'x', k)}",
         f"  return Point({_tuple(_vector('d', k))}, {_tuple(_vector('x', k))}, longest, decrement,"
-        " rest)",
+        " condition, rest)",
     ]
 
 
@@ -162,7 +169,7 @@ def _lines_of_damped(k: int) -> list[str]:
     scaled = (f"  a{i}{j} = g{i}{j}/(d{i}*d{j})" for i in range(k) for j in range(i + 1))
     return [
         "def damped(point, radius):",
-        f"  {_tuple(_vector('d', k))}, {_tuple(_vector('x', k))}, _, _, rest = point",
+        f"  {_tuple(_vector('d', k))}, {_tuple(_vector('x', k))}, _, _, _, rest = point",
         f"  {_tuple([*_lower(k), *_vector('b', k)])} = rest",
         *scaled,
         *(f"  c{i} = b{i}/d{i}" for i in range(k)),
@@ -189,7 +196,7 @@ def _lines_of_damped(k: int) -> list[str]:
 def _lines_of_compare(k: int) -> list[str]:
     return [
         "def compare(point, old):",
-        f"  _, {_tuple(_vector('x', k))}, _, _, rest = point",
+        f"  _, {_tuple(_vector('x', k))}, _, _, _, rest = point",
         f"  {_tuple([*_lower(k), *_vector('_', k)])} = rest",
         f"  {_tuple(_vector('o', k))} = old",
         *(f"  h{i} = {_product(i, 'o', k)}" for i in range(k)),

@@ -1,9 +1,14 @@
 """From triangular factors to roots of covariances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sklsq.estimators._nonlinear_errors import parameter_errors
+from sklsq.solvers.flat_directions import neighbourhood_of
+from sklsq.solvers.levenberg_marquardt import minimise
+from tests.solvers.curve_models import problem
 
 
 def factors(t=4, k=3, seed=0):
@@ -54,3 +59,23 @@ def test_not_finite():
     assert np.isnan(found.root[0]).all()
     assert np.isfinite(found.root[1]).all()
     np.testing.assert_array_equal(found.rank, [0, 3])
+
+
+def test_flat_directions_are_left_out():
+    x = np.linspace(0.5, 10.0, 40)
+    noise = 0.02 * np.random.default_rng(0).standard_normal(40)
+    model = problem("a*exp(-b*x) + c", "abc", x, np.stack([1.0 + noise, np.exp(-x) + noise]))
+    points, curves = np.array([[0.3, 70.0, 1.0], [1.0, 1.0, 0.0]]), np.arange(2)
+    minima = minimise(model, points, curves=curves, max_iter=1)
+    residuals, J = model.linearise(points, curves)
+    R = np.linalg.qr(J.swapaxes(1, 2), mode="r")
+    cost = 0.5 * np.square(residuals).sum(axis=1)
+    about = neighbourhood_of(model, replace(minima, params=points, cost=cost, R=R), curves)
+    free = np.zeros((2, 3), dtype=bool)
+    plain, found = parameter_errors(R, free, 40), parameter_errors(R, free, 40, about)
+    np.testing.assert_array_equal(plain.rank, [3, 3])
+    np.testing.assert_array_equal(found.rank, [1, 3])  # the term is over before the first point
+    np.testing.assert_array_equal((found.null_space[0] != 0.0).any(axis=0), [True, True, False])
+    assert list(found.null_space) == [0]
+    np.testing.assert_array_equal(found.root[1], plain.root[1])
+    assert found.root[0, 2] @ found.root[0, 2] == pytest.approx(1.0 / 40.0, rel=0.1)

@@ -8,6 +8,7 @@ from sklsq.estimators import nonlinear
 from sklsq.estimators._one_curve import minimum_of_one_curve
 from sklsq.models import formula_model
 from sklsq.noise import Noise
+from sklsq.solvers.descent import Reached
 from sklsq.solvers.nonlinear_problem import Tolerances
 
 X = np.linspace(0.0, 10.0, 80)[:, None]
@@ -85,23 +86,50 @@ def _minimum(start, y, doubt=True, max_iter=100, model="a*exp(-((x - c)/d)**2)")
 
 def test_a_minimum_that_explains_little_is_doubted():
     y = 5.0 * np.exp(-(((X[:, 0] - 2.0) / 0.5) ** 2)) + 0.01 * RNG.normal(size=80)
-    y[60] += 1.0  # a local minimum: the peak of one point
-    start = [1.0, X[60, 0], 0.05]
-    poor = _minimum(start, y, doubt=False)
-    assert poor is not None
-    assert poor.params[0, 1] == pytest.approx(X[60, 0], abs=0.1)
-    assert _minimum(start, y) is None
+    y += 1.0 * np.exp(-(((X[:, 0] - 7.5) / 0.4) ** 2))  # a local minimum: the lower peak
+    start = [1.0, 7.5, 0.4]
+    poor, is_minimum = _minimum(start, y, doubt=False)
+    assert is_minimum
+    assert poor.params[0, 1] == pytest.approx(7.5, abs=0.01)
+    assert not _minimum(start, y)[1]
     fit = NonlinearLSQ("a*exp(-((x - c)/d)**2)", p0=start).fit(X, y, sigma=0.01)
     assert fit.params_[1] == pytest.approx(2.0, abs=0.01)
 
 
 def test_what_does_not_end_is_left_to_the_general_way():
     y = 3.0 * np.exp(-0.5 * X[:, 0])
-    assert _minimum([1.0, 1.0], y, model="a*exp(-b*x)") is None  # exact
-    assert (
-        _minimum([1.0, 1.0], y + 0.1 * RNG.normal(size=80), max_iter=2, model="a*exp(-b*x)") is None
-    )
-    assert _minimum([1.0, -1.0], y, model="a*sqrt(b)*x") is None  # not finite
+    exact, is_minimum = _minimum([1.0, 1.0], y, model="a*exp(-b*x)")
+    assert isinstance(exact, Reached)
+    assert not is_minimum
+    np.testing.assert_allclose(exact.params, [3.0, 0.5], rtol=1e-6)
+    noisy = y + 0.1 * RNG.normal(size=80)
+    begun, _ = _minimum([1.0, 1.0], noisy, max_iter=2, model="a*exp(-b*x)")
+    assert begun.n_iter == 2
+    nowhere, _ = _minimum([1.0, -1.0], y, model="a*sqrt(b)*x")
+    assert (nowhere.n_iter, nowhere.params.tolist()) == (0, [1.0, -1.0])
+
+
+def test_goes_on_from_where_it_has_come(monkeypatch):
+    y = 3.0 * np.exp(-0.5 * X[:, 0])
+    fit = NonlinearLSQ("a*exp(-b*x)", p0=[1.0, 1.0]).fit(X, y)
+    assert fit.converged_
+    whole = _fit_generally(y, monkeypatch)
+    assert abs(fit.n_iter_ - whole.n_iter_) <= 1  # not both descents together
+    np.testing.assert_allclose(fit.params_, whole.params_, rtol=1e-13)
+    evaluations = []
+
+    def counted(x, a, b):
+        evaluations.append(1)
+        return np.where(x < 20.0, a * np.exp(-b * x), 0.0)
+
+    NonlinearLSQ(counted, p0=[1.0, 1.0]).fit(X, y)
+    assert len(evaluations) <= 2 * fit.n_iter_ + 10
+
+
+def _fit_generally(y, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(nonlinear, "_FEW_ROWS", 0)
+        return NonlinearLSQ("a*exp(-b*x)", p0=[1.0, 1.0]).fit(X, y)
 
 
 def test_a_function_that_is_no_formula_goes_the_general_way():

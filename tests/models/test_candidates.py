@@ -7,6 +7,7 @@ from sklsq.models import (
     linear_parameters,
     nonlinear_candidates,
 )
+from sklsq.models.candidates import draws
 from sklsq.models.projection import best_candidates, polish
 from tests.models.written import PROBLEMS, as_formula, points
 
@@ -95,3 +96,41 @@ def test_nist_from_no_start_at_all(case):
     best = best_candidates(model, case.X, case.y, params, is_linear, n_best=80)
     _, costs = polish(model, case.X, case.y, best, np.ones(len(is_linear), bool), n_steps=60)
     assert costs.min() < case.reference["rss"] * (1 + 1e-4)
+
+
+class TestDraws:
+    dimensions = ((1.0, -1.0, 0.0, 0.5),)
+
+    def test_the_same_each_time(self):
+        first = draws(50, 3, 2, 4, None)
+        assert first is draws(50, 3, 2, 4, None)
+        assert (first.values != draws(50, 3, 2, 5, None).values).any()
+
+    @pytest.mark.parametrize("dimensions", [dimensions, None])
+    def test_on_the_scales_of_the_data(self, dimensions):
+        drawn = draws(400, 4, 1, 0, dimensions)
+        candidates = drawn.on(np.array([20.0]), np.array([10.0]), 3.0)
+        assert candidates.shape == (400, 4)
+        places = candidates[drawn.place[:, :, 0] == 1.0]
+        assert ((places >= 19.0) & (places <= 31.0)).all()
+        rates = np.abs(candidates[drawn.is_rate])
+        assert (rates > 0.003).all()
+        assert (rates < 60.0).all()
+        assert places.size > 50
+        assert rates.size > 50
+
+    def test_a_change_of_units(self):
+        drawn = draws(100, 4, 1, 0, self.dimensions)
+        low, span = np.array([2.0]), np.array([10.0])
+        metres, kilometres = drawn.on(low, span, 1.0), drawn.on(low / 1000, span / 1000, 1.0)
+        powers = 1000.0 ** np.array(self.dimensions[0])
+        np.testing.assert_allclose(metres, kilometres * powers, rtol=1e-12)
+
+    def test_several_features(self):
+        drawn = draws(300, 2, 2, 0, ((1.0, 0.0), (0.0, 1.0)))
+        low, span = np.array([0.0, 100.0]), np.array([1.0, 50.0])
+        candidates = drawn.on(low, span, 1.0)
+        first, second = drawn.place[:, 0, 0] == 1.0, drawn.place[:, 1, 1] == 1.0
+        assert (np.abs(candidates[first, 0]) <= 1.1).all()
+        assert ((candidates[second, 1] >= 95.0) & (candidates[second, 1] <= 155.0)).all()
+        assert not drawn.is_rate.any()

@@ -1,17 +1,26 @@
 import numpy as np
 import pytest
 
-from sklsq.solvers.gram import gram_matrices, gram_matrix, products_of
+from sklsq.solvers.gram import _dots_by_matmul, gram_matrices, gram_matrix, products_of
 
 
+@pytest.mark.parametrize("k", [1, 4, 13])
 @pytest.mark.parametrize("n", [7, 3_000])
-def test_gram_matrices(n):
-    J = np.random.default_rng(0).normal(size=(3, 4, n))
-    expected = J @ J.swapaxes(1, 2)
-    np.testing.assert_allclose(gram_matrices(J), expected, atol=1e-12 * n)
-    into = np.empty((3, 4, 4))
-    assert gram_matrices(J, into) is into
+def test_gram_matrices(k, n):
+    rows = np.random.default_rng(0).normal(size=(k, 3, n))
+    expected = np.einsum("ibn,jbn->ijb", rows, rows)
+    np.testing.assert_allclose(gram_matrices(rows), expected, atol=1e-12 * n)
+    wide = np.zeros((k, k, 5))
+    into = wide[:, :, 1:4]
+    assert gram_matrices(rows, into) is into
     np.testing.assert_allclose(into, expected, atol=1e-12 * n)
+    assert not wide[:, :, [0, 4]].any()
+
+
+def test_dots_without_vecdot():
+    rows, out = np.random.default_rng(0).normal(size=(4, 3, 9)), np.empty((4, 3))
+    _dots_by_matmul(rows, rows[1], out)
+    np.testing.assert_allclose(out, np.einsum("ibn,bn->ib", rows, rows[1]))
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (3, 1), (4, 200), (7, 10_000)])

@@ -39,11 +39,11 @@ def test_blocks_add_up(name, loss):
 
 def test_more_problems_than_are_worked_on_at_a_time():
     x = np.linspace(0.0, 1.0, 5)
-    truth = np.random.default_rng(0).uniform(1.0, 2.0, (1500, 2))
+    truth = np.random.default_rng(0).uniform(1.0, 2.0, (9000, 2))
     model = problem("a*exp(-b*x)", "ab", x, truth[:, :1] * np.exp(-truth[:, 1:] * x))
-    numbers = np.arange(1500)
+    numbers = np.arange(9000)
     with np.errstate(all="ignore"):
-        minima = minimise_batch(model, np.ones((1500, 2)), numbers, 50, Tolerances())
+        minima = minimise_batch(model, np.ones((9000, 2)), numbers, 50, Tolerances())
         alone = Descent(model, np.ones(2), 7, 50, Tolerances()).run()
     np.testing.assert_allclose(minima.params, truth, rtol=1e-12)
     np.testing.assert_allclose(alone.params[0], truth[7], rtol=1e-12)

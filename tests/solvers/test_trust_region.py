@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import leastsq
 
-from sklsq.solvers.batched_steps import quadratics
 from sklsq.solvers.levenberg_marquardt import minimise
-from sklsq.solvers.nonlinear_problem import NonlinearProblem
 from sklsq.solvers.trust_region import (
     bounded_step,
     next_radius,
@@ -103,26 +101,6 @@ def test_radius_follows_the_gain():
     assert next_radius(1.0, 0.8, -1.0, 1.0, 1.0, False) == 0.25
     assert next_radius(1.0, 0.8, -1.0, 1.0, np.inf, False) == 0.1
     assert next_radius(1.0, 0.8, np.nan, 1.0, np.nan, False) == 0.1
-
-
-@pytest.mark.parametrize("repeated", [False, True])
-@pytest.mark.parametrize("radius", [np.inf, 0.3])
-def test_stacked_steps_are_the_single_ones(repeated, radius):
-    pairs = [_linear(seed, repeated=repeated) for seed in range(5)]
-    J = np.stack([A.T for A, _ in pairs])
-    r = np.stack([r for _, r in pairs])
-    problem = NonlinearProblem(lambda p, c: r[c], lambda p, c: (r[c], J[c]), 4, 20)
-    gram, gradient = J @ J.swapaxes(1, 2), np.einsum("bkn,bn->bk", J, r)
-    D = np.sqrt(np.einsum("bii->bi", gram))
-    points = np.zeros((5, 4)), np.arange(5)
-    model = quadratics(problem, points, gram, gradient, D, None)
-    assert len(model.spectral) == (5 if repeated else 0)
-    u = model.newton() if radius == np.inf else model.damped(np.full(5, radius), np.arange(5))
-    for i, (A, b) in enumerate(pairs):
-        alone = quadratic_of_triangle(*_factor(A, b), D[i], RCOND)
-        step = alone.newton if radius == np.inf else alone.damped(radius)
-        np.testing.assert_allclose(u[i], step, rtol=1e-3)
-        assert model.reduction(u)[i] == pytest.approx(alone.reduction(step), rel=1e-3)
 
 
 def test_a_length_that_failed_is_approached_little_by_little():

@@ -10,12 +10,12 @@ from tests.solvers.curve_models import ONE, errors, linear_of, problem, problem_
 
 DOUBLE = "a*exp(-b*x) + c*exp(-d*x)"
 EXACT = "nist_Lanczos1"
-LOST = [("nist_MGH17", 0)]  # both decays are over before the second point
+EXCHANGED = {("nist_MGH17", 0): [0, 2, 1, 4, 3]}  # both decays were over before the second point
 STARTS = [
     (case, i)
     for case in records(task="nonlinear")
     for i in range(len(case.starts))
-    if linear_of(case).any() and (case.id, i) not in LOST
+    if linear_of(case).any()
 ]
 
 
@@ -24,10 +24,11 @@ def test_published_answers(pair):
     case, start = pair
     minima = minimise_separable(problem_of(case), case.starts[start][None], linear_of(case))
     assert minima.converged[0]
-    assert digits(minima.params[0], case.reference["coef"]) > 10
+    order = EXCHANGED.get((case.id, start), np.arange(len(case.parameters)))
+    assert digits(minima.params[0, order], case.reference["coef"]) > 10
     if case.id != EXACT:
         dof = len(case.y) - len(case.parameters)
-        assert digits(errors(minima, dof=dof), case.reference["se"]) > 7
+        assert digits(errors(minima, dof=dof)[order], case.reference["se"]) > 7
 
 
 def _double(n_starts, seed=0):

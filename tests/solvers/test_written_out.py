@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from sklsq.solvers.trust_region import CERTAIN
 from sklsq.solvers.written_out import WRITTEN_OUT, algebra
 
 SIZES = [1, 2, 3, 4, WRITTEN_OUT, WRITTEN_OUT + 1, 9]
@@ -75,7 +76,7 @@ def test_compares_a_step_with_an_earlier_one(k):
     "spoil",
     [
         lambda J: J[1:2] * 2.0,
-        lambda J: J[1:2] * (1.0 + 1e-6 * np.cos(np.arange(30))),
+        lambda J: J[1:2] * (1.0 + 1e-9 * np.cos(np.arange(30))),
         lambda _: np.zeros((1, 30)),
         lambda _: np.full((1, 30), np.nan),
         lambda _: np.full((1, 30), np.inf),
@@ -95,3 +96,20 @@ def test_scales_never_shrink():
     point = algebra(3).arrive(_products(rows), (50.0, 0.0, 1e4))
     assert (point.D[0], point.D[2]) == (50.0, 1e4)
     assert point.D[1] == pytest.approx(np.linalg.norm(rows[1]))
+
+
+@pytest.mark.parametrize("k", [2, 4, WRITTEN_OUT])
+def test_a_damped_step_of_an_ill_conditioned_problem_is_sound(k):
+    rows = _rows(k)
+    rows[0] = rows[1] * (1.0 + 1e-5 * np.cos(np.arange(30)))
+    steps = algebra(k)
+    point = steps.arrive(_products(rows), (0.0,) * k)
+    assert point.condition > CERTAIN
+    J, r = rows[:-1].T / point.D, rows[-1]
+    assert np.linalg.cond(J.T @ J) < 1.001 * point.condition
+    change, length, promised, _ = steps.damped(point, 0.01 * point.longest)
+    u = np.array(change) * point.D
+    damping = (J.T @ (r - J @ u)) @ u / length**2
+    exact = np.linalg.solve(J.T @ J + damping * np.eye(k), J.T @ r)
+    np.testing.assert_allclose(u, exact, rtol=1e-5)
+    assert promised == pytest.approx(0.5 * (r @ r - np.sum((r - J @ u) ** 2)), rel=1e-5)
