@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sklsq._typing import FloatArray
+from sklsq.expression.tape import Steps
 from sklsq.expression.tracing import Tracer, compile_traced, compile_traced_fit, trace
 from sklsq.models.compiled import CompiledFormula
 from sklsq.models.differences import (
@@ -228,7 +229,7 @@ class FunctionModel(Model):
             self._traced = _FORMULAS.get(self.function, key)
             if self._traced is not None:
                 return True
-            self._traced = self._written_down(*key)
+            self._traced = self._written_down()
             if self._traced is None:
                 return False
         with np.errstate(all="ignore"):
@@ -253,9 +254,14 @@ class FunctionModel(Model):
             return True
         return _same(self._traced.evaluate(X, beside[None])[0], values)
 
-    def _written_down(
-        self, n_features: int, n_params: int, is_vector: bool
-    ) -> CompiledFormula | None:
+    def traced(self) -> tuple[Steps, tuple[str, ...], tuple[str, ...]] | None:
+        """Return the function as a formula: steps, names of columns and of parameters.
+
+        None if it is not one. Whether the formula has its values is not confirmed.
+        """
+        if not isinstance(self.features, int):
+            return None
+        n_features, n_params, is_vector = self.features, len(self._names), self.is_vector
         columns = tuple(f"x{j}" for j in range(n_features))
         params = tuple(f"p{j}" for j in range(n_params))
 
@@ -271,9 +277,16 @@ class FunctionModel(Model):
         steps = trace(call, columns, params, REFUSALS)
         if steps is None or not any(step.name in columns for step in steps):
             return None  # what does not depend on X is not one number a row
+        return steps, columns, params
+
+    def _written_down(self) -> CompiledFormula | None:
+        traced = self.traced()
+        if traced is None:
+            return None
+        steps, columns, params = traced
         said = steps, columns + params, params
         return CompiledFormula(
-            tuple(range(n_features)), *compile_traced(*said), partial(compile_traced_fit, *said)
+            tuple(range(len(columns))), *compile_traced(*said), partial(compile_traced_fit, *said)
         )
 
     # ------------------------------------------------------------------ calls of the function

@@ -25,12 +25,11 @@ from sklsq.expression.compiler import compile_tapes
 from sklsq.expression.differentiate import differentiate
 from sklsq.expression.grammar import read
 from sklsq.expression.tape import Steps, Tape, free_names
-from sklsq.expression.tracing import Tracer, trace
 from sklsq.models.compiled import CompiledFormula
 from sklsq.models.composite import CompositeModel
 from sklsq.models.dimensions import parameter_dimensions
 from sklsq.models.formula import FormulaModel
-from sklsq.models.function import REFUSALS, FunctionModel
+from sklsq.models.function import FunctionModel
 from sklsq.models.linearity import independent
 from sklsq.models.memory import FunctionMemory, names_outside
 from sklsq.models.model import Model
@@ -102,23 +101,10 @@ def _of_function(model: FunctionModel, X: FloatArray) -> Separation | None:
     found: Separation | None = _FUNCTIONS.get(model.function, key)
     if found is not None:
         return found
-    columns = tuple(f"x{j}" for j in range(features))
-    params = tuple(f"p{j}" for j in range(len(names)))
-    function = getattr(model.function, "py_func", model.function)
-
-    def call(*tracers: Tracer) -> Any:
-        given: Any = tracers[features:]
-        if model.is_vector:
-            vector = np.empty(len(given), dtype=object)
-            for i, tracer in enumerate(given):  # one by one, without a look at what they are
-                vector[i] = tracer
-            given = [vector]
-        return function(*tracers[:features], *given)
-
-    steps = trace(call, columns, params, REFUSALS)
-    if steps is None:
+    traced = model.traced()
+    if traced is None:
         return None
-    found = _of_steps(steps, columns, params)
+    found = _of_steps(*traced)
     outside = names_outside(model.function)
     if outside is not None:
         _FUNCTIONS.put(model.function, key, found, outside)
