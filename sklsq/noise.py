@@ -192,7 +192,8 @@ def _from_sigma(sigma: Any, n_samples: int, n_targets: int | None, allow_covaria
             return _from_covariance(array)
         raise ValueError(
             "`sigma` must be a number or one value per row here. Got an (n, n) covariance, which "
-            "`fit` alone takes."
+            "`fit` alone takes, where x is exact and all rows are kept. Pass "
+            "np.sqrt(np.diag(sigma)) if the errors are independent."
         )
     if array.ndim > 0:
         _check_shape("sigma", array, n_samples, n_targets)

@@ -216,6 +216,7 @@ def transform_of(func: Any, inverse_func: Any = None) -> Transform:
     if isinstance(func, str):
         if inverse_func is None or isinstance(inverse_func, str):
             return _of_text(func, inverse_func)
+        func = _called(func, "y")
         return _of_functions(func, partial(_evaluate, _formula(func, "y"), "y"), inverse_func)
     if not callable(func):
         raise TypeError(
@@ -239,8 +240,11 @@ def is_positive_only(func: Any) -> bool:
 def _of_text(func: str, inverse_func: str | None) -> Transform:
     name = _SPELLINGS.get(func.replace(" ", ""), func.strip())
     rest: dict[str, Any] = {}
-    if name in _NAMED and inverse_func is None:
+    if inverse_func is not None:
+        inverse_func = _called(inverse_func, "z")
+    if name in _NAMED and inverse_func in (None, _NAMED[name][1]):
         func, inverse_func, rest = _NAMED[name]
+    func = _called(func, "y")
     forward = _formula(func, "y")
     inverse = _formula(inverse_func or inverse_formula(func), "z")
     return Transform(
@@ -252,9 +256,23 @@ def _of_text(func: str, inverse_func: str | None) -> Transform:
     )
 
 
+def _called(text: str, argument: str) -> str:
+    """Return the formula that a name stands for, of its argument; a formula is itself.
+
+    Examples
+    --------
+    >>> _called("log", "y"), _called("2*y", "y")
+    ('log(y)', '2*y')
+    """
+    name = text.strip()
+    if name in _NAMED:
+        return _NAMED[name][0].replace("y", argument)
+    return f"{name}({argument})" if name in _INVERSES else text
+
+
 def _of_functions(text: str, func: Callable[[Any], Any], inverse_func: Any) -> Transform:
     if isinstance(inverse_func, str):
-        inverse_func = partial(_evaluate, _formula(inverse_func, "z"), "z")
+        inverse_func = partial(_evaluate, _formula(_called(inverse_func, "z"), "z"), "z")
     if not callable(inverse_func):
         raise TypeError(
             "`inverse_func` must be a formula in z, or a callable. "

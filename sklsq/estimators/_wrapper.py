@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import Parameter, signature
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -35,9 +35,6 @@ class WrappingRegressor(LeastSquaresRegressor):
     Fitted attributes that it does not set itself (``coef_``, ``params_``…) are those of what was
     fitted last: `estimator_` or, if that is a pipeline or search, its last step.
     """
-
-    __metadata_request__fit: ClassVar = {"sigma": True, "sample_weight": True}
-    __metadata_request__score: ClassVar = {"sigma": True, "sample_weight": True}
 
     estimator: Any
     estimator_: Any

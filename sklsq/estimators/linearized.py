@@ -125,7 +125,6 @@ class LinearizedRegressor(WrappingRegressor):
     # Whatever errors the inner estimator knows beside sigma, its features are not transformed.
     __metadata_request__fit: ClassVar = {
         "sigma": True,
-        "sample_weight": True,
         "sigma_x": True,
         "corr_xy": True,
     }

@@ -142,7 +142,6 @@ class SigmaClippedRegressor(WrappingRegressor):
     # The errors of x are those of `OrthogonalRegression` and `NonlinearLSQ`.
     __metadata_request__fit: ClassVar = {
         "sigma": True,
-        "sample_weight": True,
         "sigma_x": True,
         "corr_xy": True,
     }

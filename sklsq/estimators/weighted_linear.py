@@ -182,6 +182,11 @@ class WeightedLinearFit(InversePrediction, LinearLeastSquares):
             R, offsets = self._solutions[0].known_factor.R, cast(FloatArray, self._columns.offsets)
             point = offsets[1:] + R[0, 1:] / R[0, 0]
         else:
+            if np.ndim(x0) > 1 or np.size(x0) not in (1, self.n_features_in_):
+                raise ValueError(
+                    f"`x0` must be one point: a number, or one for each of the "
+                    f"{self.n_features_in_} features. Got shape {np.shape(x0)}."
+                )
             point = np.broadcast_to(np.asarray(x0, dtype=np.float64), (self.n_features_in_,)).copy()
         row = self._columns.block(point[None, :])
         roots = [np.vstack([s.variance_root(row), s.params_root[1:]]) for s in self._solutions]

@@ -298,10 +298,13 @@ def _batched(data: _Data) -> Iterator[_Refit]:
 
 def _one_by_one(data: _Data) -> Iterator[_Refit]:
     n = data.n_samples
-    estimator = data.fitted
-    if hasattr(estimator, "p0") and np.isfinite(estimator.params_).all():
-        start = dict(zip(estimator.param_names_, map(float, estimator.params_), strict=True))
-        estimator = _with_options(estimator, p0=start)
+    estimator, final = data.fitted, last_step(data.fitted)
+    if hasattr(final, "p0") and np.isfinite(final.params_).all():
+        start = dict(zip(final.param_names_, map(float, final.params_), strict=True))
+        again = clone(estimator)
+        if hasattr(last_step(again), "p0"):  # else within a search
+            last_step(again).set_params(p0=start)
+            estimator = again
     for i in range(n):
         fit = fit_quietly(estimator, data.X, data.y, data.errors, np.delete(np.arange(n), i))
         final = last_step(fit)

@@ -155,7 +155,7 @@ def formula_model(
         Width of X.
     feature_names : sequence of str or None
         The names of the columns. None for a plain array: a single feature is then ``x`` (or
-        ``x0``), several are ``x0``, ``x1``...
+        ``x0``, if there is no x), several are ``x0``, ``x1``...
 
     Raises
     ------
@@ -182,9 +182,10 @@ def _formula_model(
         return FormulaModel(source, feature_names)
     names = set(parse(source).names)
     features = tuple(f"x{j}" for j in range(n_features))
-    if n_features == 1 and "x0" not in names:
-        features = ("x",)
     strangers = {name for name in names if name == "x" or _NUMBERED_FEATURE.fullmatch(name)}
+    if n_features == 1 and ("x" in names or "x0" not in names):
+        features = ("x",)
+        strangers.discard("x0")  # beside x it is a parameter, as of a midpoint
     if not strangers <= set(features):
         raise ValueError(
             f"`model` must use the features of X, {_list(features)}. Got "

@@ -97,6 +97,8 @@ class _Factored:
             if abs(excess) <= ACCURACY * radius:
                 break
             slope = float(u.dot(dpotrs(factor, u)[0]))
+            if not slope * radius > 0.0:  # too short for numbers
+                break
             change = max(excess / radius * squared / slope, -damping)
             damping += change
             diagonal += change
@@ -133,6 +135,8 @@ class _Spectral:
             if abs(length - radius) <= ACCURACY * radius:
                 break
             slope = float(t @ (t / (w + damping)))
+            if not slope * radius > 0.0:
+                break
             damping = max(0.0, damping + (length - radius) / radius * squared / slope)
         u: FloatArray = self.V @ t
         return u

@@ -386,7 +386,9 @@ class TestComposition:
     def test_weights_are_routed_too(self):
         X, y, sigma = data()
         with config_context(enable_metadata_routing=True):
-            found = cross_validate(clipped(), X, y, cv=3, params={"sample_weight": sigma**-2.0})
+            asking = clipped().set_fit_request(sample_weight=True)
+            asking.set_score_request(sample_weight=True)
+            found = cross_validate(asking, X, y, cv=3, params={"sample_weight": sigma**-2.0})
             expected = cross_validate(clipped(), X, y, cv=3, params={"sigma": sigma})
         np.testing.assert_allclose(found["test_score"], expected["test_score"], rtol=1e-10)
 

@@ -156,3 +156,17 @@ class TestBadInput:
         assert is_positive_only("log10(y)")
         assert not is_positive_only("arcsinh")
         assert not is_positive_only(np.log)
+
+
+@pytest.mark.parametrize("inverse", [None, "exp", "exp(z)", np.exp])
+def test_a_name_is_the_function_of_that_name(inverse):
+    y = np.array([0.5, 2.0])
+    transform = transform_of("log", inverse)
+    np.testing.assert_allclose(transform.forward(y), np.log(y))
+    np.testing.assert_allclose(transform.inverse(np.log(y)), y)
+
+
+def test_an_inverse_by_name_of_a_function():
+    transform = transform_of(np.log, "exp")
+    np.testing.assert_allclose(transform.inverse(np.array([0.0, 1.0])), [1.0, np.e])
+    assert transform_of("log", "exp").domain == transform_of("log").domain

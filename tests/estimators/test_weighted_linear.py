@@ -210,3 +210,10 @@ def test_a_column_called_intercept_is_refused(estimator):
         estimator().fit(X, y)
     without = estimator(fit_intercept=False).fit(X, y)
     assert without.param_names_ == ["intercept", "x"]
+
+
+@pytest.mark.parametrize("x0", [[[0.0]], [1.0, 2.0]])
+def test_parameters_at_something_that_is_no_point(x0):
+    fit = WeightedLinearFit().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.1])
+    with pytest.raises(ValueError, match=r"`x0` must be one point.*Got shape"):
+        fit.params_at(x0)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import sparse
+from sklearn.ensemble import BaggingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -93,3 +95,14 @@ def test_sparse_features_are_refused(wrap):
     X, y, _ = data()
     with pytest.raises(TypeError, match=r"`X` must be dense\. Got a sparse matrix"):
         wrap(LinearRegression()).fit(sparse.csr_array(X), y)
+
+
+@pytest.mark.parametrize("wrapper", [SigmaClippedRegressor, LinearizedRegressor])
+def test_weights_are_not_asked_for_unless_the_user_says_so(wrapper):
+    X = np.linspace(0.0, 1.0, 40)[:, None]
+    y = np.exp(1.0 + X[:, 0] + 0.02 * np.random.default_rng(0).normal(size=40))
+    options = {} if wrapper is LinearizedRegressor else {"max_share": 1.0}
+    bagged = BaggingRegressor(wrapper(WeightedLinearFit(), **options), n_estimators=3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        fit = bagged.fit(X, y, sigma=0.02 * y)  # bagging would hand its counts over as weights
+    assert np.all(np.abs(fit.predict(X) / y - 1.0) < 0.2)

@@ -252,3 +252,23 @@ def test_parts_of_rows():
     assert check_targets([[1], [2]], pd.Series([1, 2]), {"sigma": None}).tolist() == [1.0, 2.0]
     fit = fit_quietly(WeightedLinearFit(), frame, np.array([1.0, 2.0, 5.0]), {}, [0, 1])
     assert last_step(fit).coef_ == pytest.approx([1.0])
+
+
+def test_refits_of_a_pipeline_begin_at_the_full_fit():
+    x = np.linspace(0.0, 10.0, 25)
+    y = 3.0 * np.exp(-(((x - 4.5) / 1.2) ** 2)) + 0.1 * np.random.default_rng(1).normal(size=25)
+    starts = []
+
+    class Watched(NonlinearLSQ):
+        def fit(self, X, y, sample_weight=None, *, sigma=None):
+            starts.append(self.p0)
+            return super().fit(X, y, sample_weight, sigma=sigma)
+
+    far = {"h": 1.0, "c": 40.0, "w": 1.0}
+    model = make_pipeline(StandardScaler(), Watched("h*exp(-((x0 - c)/w)**2)", p0=far))
+    model.fit(x[:, None], y)
+    starts.clear()
+    found = leave_one_out(model, x[:, None], y)
+    assert len(starts) >= 25
+    assert all(start["c"] != 40.0 for start in starts[-25:])
+    assert np.isfinite(found.prediction).all()

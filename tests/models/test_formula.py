@@ -102,6 +102,7 @@ def test_pickle_and_equality():
     [
         ("a*x", 1, None, ("a",)),
         ("a*x0", 1, None, ("a",)),
+        ("a/(1 + exp(-(x - x0)/k))", 1, None, ("a", "x0", "k")),
         ("a*x0 + b*x2", 3, None, ("a", "b")),
         ("a*time + x", 1, ["time"], ("a", "x")),
         ("a*x1", 2, ["x0", "x1"], ("a",)),
@@ -117,6 +118,8 @@ def test_unnamed_features(source, n_features, names, parameters):
         ("a*x", 2, None, r"must use the features of X, x0, x1\. Got x "),
         ("a*x2", 2, None, "Got x2 in 'a"),
         ("a*x1", 1, None, "features of X, x. Got x1"),
+        ("a*x + x0 + x1", 1, None, "features of X, x. Got x1"),
+        ("a*x + x0", 2, None, r"features of X, x0, x1\. Got x "),
         ("a*t + b", 1, None, "must use a feature"),
         ("a*x + b", 1, ["time"], "must use a feature"),
         ("2*x", 1, None, "must have parameters"),

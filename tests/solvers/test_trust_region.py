@@ -137,3 +137,19 @@ def test_three_exponentials_take_no_more_evaluations_than_minpack():
         theirs = leastsq(residuals, case.starts[0], Dfun=derivatives, full_output=True)[2]
     assert ours.converged[0]
     assert ours.n_iter[0] + 1 <= theirs["nfev"]
+
+
+@pytest.mark.parametrize("radius", [0.0, 5e-324])
+def test_a_region_without_room(radius):
+    A = np.random.default_rng(0).normal(size=(9, 2))
+    gram, gradient, D = A.T @ A, A.sum(axis=0), np.ones(2)
+    for model in (
+        quadratic_of_gram(gram, gradient, D),
+        quadratic_of_triangle(*_triangle(A, np.ones(9)), D, 1e-12),
+    ):
+        assert np.isfinite(model.damped(radius)).all()
+
+
+def _triangle(A, r):
+    Q, R = np.linalg.qr(A)
+    return R, Q.T @ r
