@@ -21,7 +21,7 @@ __all__ = ["Curves", "whitened_curves"]
 
 
 _WORTH_SPLITTING = 4_096  # rows
-_SUMMED = 65_536  # rows
+_SUMMED = 8_192  # rows for which BLAS does not start threads
 
 
 @dataclass(frozen=True)
