@@ -33,7 +33,7 @@ from problems import LinearProblem
 from report import Report, Row, print_environment
 from threadpoolctl import threadpool_limits
 
-PAUSE_SECONDS = 0.04
+PAUSE_SECONDS = 0.12
 SAMPLE_SECONDS = 0.005
 REFERENCE = "sklsq"
 

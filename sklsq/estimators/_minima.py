@@ -58,17 +58,17 @@ class PublishedMinima(LeastSquaresRegressor):
         With the model `about` them, flat directions are told from errors that are merely large.
         """
         if single and space.is_plain and int(minima.outcome[0]) <= Outcome.EXACT:
-            errors = parameter_errors(minima.R, minima.at_bound, n_samples, about)
+            errors = parameter_errors(minima.R, minima.at_bound, n_samples, about, minima.params)
             if counts[0] and not minima.at_bound.any() and not errors.null_space:
                 self._publish_ordinary(space, minima, errors.root, int(counts[0]), noise)
                 return
-        empty = counts + len(space.priors) == 0
+        empty = counts == 0  # whatever is known beforehand: a prior alone is no measurement
         lost = empty | (minima.outcome == Outcome.START_NOT_FINITE)
         free, R = minima.params, minima.R
         if lost.any():
             free = np.where(lost[:, None], np.nan, free)
             R = np.where(lost[:, None, None], np.nan, R)
-        errors = parameter_errors(R, minima.at_bound, n_samples, about)
+        errors = parameter_errors(R, minima.at_bound, n_samples, about, free)
         params = space.expand(free)
         D = None if space.is_plain else space.derivative(params)
         self._space, self._root = space, errors.root if D is None else np.matmul(D, errors.root)
@@ -87,7 +87,7 @@ class PublishedMinima(LeastSquaresRegressor):
         for curve, rows in self._null_space.items():
             self._mark(covariance[curve : curve + 1], (rows != 0.0).any(axis=0)[None], np.inf)
         rank = np.where(lost & ~empty, len(space.free) - n_held, errors.rank)
-        dof = counts + len(space.priors) - rank - n_held
+        dof = np.where(empty, 0, counts + len(space.priors) - rank - n_held)
         how: Any = {"given": noise.given, "names": list(space.names), "intercept": False}
         if single:
             chi2 = float("nan") if lost[0] else float(minima.chi2[0])

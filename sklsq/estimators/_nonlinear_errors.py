@@ -14,12 +14,15 @@ import numpy as np
 from scipy.linalg.lapack import dtrtri
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
-from sklsq.solvers.flat_directions import Neighbourhood
+from sklsq.solvers.flat_directions import Neighbourhood, root_beside
+from sklsq.solvers.rounding import ROUNDING
 from sklsq.solvers.singular import default_rcond, echelon, identify
 from sklsq.solvers.small_matrices import inverse_triangles
 from sklsq.solvers.triangular import TriangularFactor
 
 __all__ = ["ParameterErrors", "parameter_errors"]
+
+_UNNOTICED = 1e-10  # relative change of a parameter
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,11 @@ class ParameterErrors:
 
 
 def parameter_errors(
-    R: FloatArray, held: BoolArray, n_rows: int, about: Neighbourhood | None = None
+    R: FloatArray,
+    held: BoolArray,
+    n_rows: int,
+    about: Neighbourhood | None = None,
+    params: FloatArray | None = None,
 ) -> ParameterErrors:
     """Return the errors of the free parameters.
 
@@ -56,6 +63,8 @@ def parameter_errors(
         Number of rows of the derivatives.
     about : Neighbourhood, optional
         The model about the minima; without it full rank is all that is asked.
+    params : ndarray of shape (t, k), optional
+        The minima: what hardly moves along an undetermined direction is not part of it.
     """
     t, k = held.shape
     if t == 1 and k and not held.any():
@@ -63,10 +72,42 @@ def parameter_errors(
         if inverse is not None and (about is None or not about.suspected(inverse[None])[0]):
             return ParameterErrors(inverse[None], np.array([k]), {})
     errors = _by_rank(R, held, n_rows)
+    if params is not None:
+        for number in errors.null_space:
+            moving = np.flatnonzero(~held[number])
+            sizes = np.abs(params[number, moving])
+            _leave_out_unmoved(errors, R[number][:, moving], moving, sizes, number)
     if about is not None:
         for curve in np.flatnonzero(about.suspected(errors.root)):
             _leave_out_flat(errors, R[curve], np.flatnonzero(~held[curve]), about, int(curve))
     return errors
+
+
+def _leave_out_unmoved(
+    errors: ParameterErrors, R: FloatArray, moving: IntArray, sizes: FloatArray, curve: int
+) -> None:
+    """Take parameters out of the null space that make up for what is rounding.
+
+    The offset that makes up for a term of 1e-30 is determined all the same.
+    """
+    rows = errors.null_space[curve][:, moving]
+    terms = np.sqrt(np.einsum("ij,ij->j", R, R)) * sizes
+    known = sizes > 0.0
+    relative = np.abs(rows) / np.where(known, sizes, np.inf)
+    largest = relative.max(axis=1, keepdims=True)
+    share = relative / np.where(largest > 0.0, largest, 1.0)
+    unmoved = known & (rows != 0.0) & (share < _UNNOTICED)  # nor is a twin of what is zero
+    unmoved &= np.abs(rows) < _UNNOTICED * np.abs(rows).max(axis=1, keepdims=True)
+    unmoved &= share * terms <= ROUNDING * terms.max()
+    if not unmoved.any():
+        return
+    rows = np.where(unmoved, 0.0, rows)
+    first = np.take_along_axis(rows, np.argmax(rows != 0.0, axis=1)[:, None], axis=1)
+    rows *= np.sign(first)
+    root = root_beside(R, rows)
+    errors.root[curve] = 0.0
+    errors.root[curve, moving, : root.shape[1]] = root
+    errors.null_space[curve][:, moving] = rows
 
 
 def _leave_out_flat(

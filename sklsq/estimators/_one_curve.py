@@ -9,12 +9,14 @@ rows
 
 come straight from the model, and `sklsq.solvers.ordinary_descent` does the rest. Where that loop
 hands over, or its minimum leaves half of the scatter of the data unexplained and may be the wrong
-one, the fit goes on from there by the general way.
+one, the fit goes on from there by the general way. So it does where a parameter has another sign
+than at the start, for its sign may not matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import mul
 
 import numpy as np
 
@@ -90,4 +92,6 @@ def minimum_of_one_curve(
         end = ordinary_descent(curve, start, 0, max_iter, tolerances)
         if isinstance(end, Reached):
             return end, False
-        return end, not (doubt and float(end.chi2[0]) > UNEXPLAINED * curve.scatter())
+        poor = doubt and float(end.chi2[0]) > UNEXPLAINED * curve.scatter()
+        crossed = min(map(mul, end.params[0].tolist(), start.tolist())) < 0.0
+        return end, not (poor or crossed)

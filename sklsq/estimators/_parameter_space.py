@@ -194,7 +194,15 @@ def _as_float(value: Any) -> float:
 
 
 def _formula(name: str, value: Any, names: tuple[str, ...]) -> Expression:
-    expression = parse(value)
+    if not isinstance(value, str):
+        raise ValueError(
+            f"`tied` of {name!r} must be a formula of other parameters. Got {value!r}. Write it in "
+            "quotes, e.g. '2*a'; hold a parameter at a number by `fixed`."
+        )
+    try:
+        expression = parse(value)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`expression`", f"`tied` of {name!r}", 1)) from None
     for other in expression.names:
         if other not in names or other == name:
             raise ValueError(

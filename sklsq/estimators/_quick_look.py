@@ -11,12 +11,14 @@ import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
+from sklsq.models.aliases import folded, spacing, turns
 from sklsq.models.candidates import Draws, draws
 from sklsq.models.separation import Separation, separation
 from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
 from sklsq.solvers.quick_look import Judge, Verdict, best_linear, picked, projected_costs
 from sklsq.solvers.starts import StartSearch, distinct
+from sklsq.solvers.symmetries import turned
 
 __all__ = ["quick_look"]
 
@@ -69,7 +71,8 @@ def quick_look(
     x_low = curves.X.min(axis=0)
     span = curves.X.max(axis=0) - x_low
     span[~(span > 0.0)] = 1.0
-    points = _candidates(plan, curves, x_low, span)
+    periods = _periods(plan, curves.X)
+    points = _candidates(plan, curves, x_low, span, periods)
     rows = _rows(plan, curves, points)
     judge, order = _judge(plan, curves, span), _order(curves.X)
     found: list[Minima] = []
@@ -91,7 +94,15 @@ def quick_look(
     else:
         if not judge.settles(found, verdicts, is_all=True):
             return None
-    return distinct(found, len(points))
+    if plan.may_turn.any():
+        every, curve = Minima.joined(found), np.zeros(len(found), dtype=int)
+        every = turned(problem, every, curve, plan.linear, plan.may_turn)
+        found = [every.where(slice(i, i + 1)) for i in range(len(found))]
+    looked = distinct(found, len(points))
+    ends = looked.best.params[:, plan.nonlinear]
+    if periods is not None and (folded(ends, periods, plan.exponents) != ends).any():
+        return None  # of two frequencies that coincide the lower one is wanted
+    return looked
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +121,9 @@ class _Plan:
     at_frequencies: tuple[IntArray, ...]
     is_number: BoolArray
     is_place: BoolArray
+    may_turn: BoolArray  # those that may be angles
+    exponents: FloatArray  # of the nonlinear ones, of the single feature
+    turns: FloatArray  # of the nonlinear ones, 0 if they are no frequencies
 
 
 @lru_cache(maxsize=64)
@@ -131,6 +145,7 @@ def _plan(parts: Separation, width: int, held: tuple[int, ...], seed: int) -> _P
     if known is not None:
         is_number[~linear] = ~known.any(axis=0)
         is_place[~linear] = one & (known[0] == 1.0)
+    exponents = known[0] if one and known is not None else np.zeros(k)
     every = np.flatnonzero(parts.is_linear).tolist()
     return _Plan(
         parts,
@@ -145,10 +160,36 @@ def _plan(parts: Separation, width: int, held: tuple[int, ...], seed: int) -> _P
         np.nonzero(drawn.is_rate & guided[:, None]),
         is_number,
         is_place,
+        is_number if known is not None else ~linear,
+        exponents,
+        _turns(parts, exponents, where),
     )
 
 
-def _candidates(plan: _Plan, curves: Curves, low: FloatArray, span: FloatArray) -> FloatArray:
+def _turns(parts: Separation, exponents: FloatArray, where: IntArray) -> FloatArray:
+    """Return what a turn is to each nonlinear parameter, 0 if it is no frequency."""
+
+    def columns(X: FloatArray, points: FloatArray) -> FloatArray:
+        params: list[Any] = [0.0] * len(parts.is_linear)
+        for j, column in zip(where.tolist(), points.T, strict=True):
+            params[j] = column[:, None]
+        found = parts.run(*(X[:, j] for j in parts.columns), *params)
+        return np.stack([np.broadcast_to(column, (len(points), len(X))) for column in found])
+
+    return turns(columns, len(where), exponents)
+
+
+def _periods(plan: _Plan, X: FloatArray) -> FloatArray | None:
+    """Return after what step each frequency coincides with another; None if none does."""
+    if not plan.turns.any():
+        return None
+    step = spacing(X[:, 0])
+    return None if step is None else plan.turns / step
+
+
+def _candidates(
+    plan: _Plan, curves: Curves, low: FloatArray, span: FloatArray, periods: FloatArray | None
+) -> FloatArray:
     """Return candidates (S, number of nonlinear parameters)."""
     y = curves.Y[0]
     highest, lowest = int(y.argmax()), int(y.argmin())
@@ -162,7 +203,11 @@ def _candidates(plan: _Plan, curves: Curves, low: FloatArray, span: FloatArray) 
         unit = math.pi / (float(span[0]) * (1.0 + 1.0 / len(some)))
         near = unit * (int(power.argmax()) + _BESIDE)
         points[plan.at_frequencies] = np.resize(near, len(plan.at_frequencies[0]))
-    return points
+        in_cycles = plan.turns == 1.0
+        if in_cycles.any():
+            rows, columns = plan.at_frequencies
+            points[rows, columns] /= np.where(in_cycles, 2.0 * math.pi, 1.0)[columns]
+    return points if periods is None else folded(points, periods, plan.exponents)
 
 
 def _rows(plan: _Plan, curves: Curves, points: FloatArray) -> FloatArray:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any, cast
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from sklearn.utils import check_random_state
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
 from sklsq.estimators._quick_look import quick_look
-from sklsq.estimators._scatter import scatters
+from sklsq.estimators._scatter import robust_scatters, scatters
+from sklsq.estimators._signs import turned, wanted_signs
 from sklsq.models import generic_candidates, linear_parameters
 from sklsq.models.candidates import nonlinear_candidates
 from sklsq.solvers.descent import Reached
 from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Outcome, Tolerances
+from sklsq.solvers.rounding import ROUNDING, dispensable, may_be_exact, without_rounding
 from sklsq.solvers.starts import (
     StartSearch,
     anneal,
@@ -36,7 +38,7 @@ __all__ = ["STARTS", "Search", "given_start", "nothing_free"]
 _FOR_EACH = 400  # generic candidates for each of many curves that are not alike
 _UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
 _WORTH_A_LOOK = 200  # candidates from which on few of them may be enough
-_SCOUTS = 256  # candidates looked at then
+_SCOUTS = 256  # candidates looked at then, if each comes with its best linear parameters
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
 
 
@@ -146,9 +148,11 @@ class Search:
                 and np.diagonal(minima.R, 0, 1, 2).all()
                 and not self._poor(minima, which).any()
             ):
+                minima = self._tidied(minima, start, which)
                 return minima, minima, np.zeros(len(which), dtype=bool)
         with np.errstate(all="ignore"):  # here, since threads start with the usual state
-            return self._run(start, which, minima)
+            best, every, tied = self._run(start, which, minima)
+            return self._tidied(best, start, which), every, tied
 
     def _run(
         self, start: FloatArray | None, which: IntArray, minima: Minima | None
@@ -164,15 +168,13 @@ class Search:
             found, every, tied = self._look(start, which[lost])
             better = found.converged & (~minima.converged[lost] | (found.cost < minima.cost[lost]))
             better |= found.cost < minima.cost[lost]
-            rows = np.arange(len(which))
-            rows[np.flatnonzero(lost)[better]] = len(which) + np.flatnonzero(better)
-            best = Minima.joined([minima, found]).where(rows)
+            best = _replaced(minima, np.flatnonzero(lost), found, better)
             return (best, every, tied) if len(which) == 1 else (best, best, np.zeros(0, dtype=bool))
         quick = self._quick(start)
         if quick is not None:
-            return self._turned_positive(quick.best, which), quick.minima, quick.tied
+            return quick.best, quick.minima, quick.tied
         found, every, tied = self._look(start, which)
-        return stalled_where_flat(self._turned_positive(found, which)), every, tied
+        return stalled_where_flat(found), every, tied
 
     def _quick(self, start: FloatArray | None) -> StartSearch | None:
         """Return the minima of a quick look, if that is enough."""
@@ -187,15 +189,39 @@ class Search:
         A descent may end there because the start was too far from the data: a rate at which
         everything is over before the first point, a peak beside them all.
         """
-        if self.strategy != "auto" or self.problem.loss != "linear":
+        if self.strategy != "auto":
             return np.zeros(len(which), dtype=bool)
-        curves = self.curves
-        if len(which) == 1 or curves.cholesky is not None or curves.priors.any():
-            scatter = np.array([curves.scatter(int(curve)) for curve in which])
+        curves, problem = self.curves, self.problem
+        left, plain = 2.0 * minima.cost, problem.loss == "linear"
+        if plain and len(which) == 1 and curves.cholesky is None and not curves.priors.any():
+            scatter = np.array([curves.scatter(int(which[0]))])
         else:
-            scatter = scatters(curves.Y, curves.weight, which)
-        poor: BoolArray = minima.chi2 > _UNEXPLAINED * scatter
+            given = self._independent(which)
+            if plain:
+                scatter = scatters(*given)
+            else:
+                scatter = 2.0 * robust_scatters(*given, problem.loss, problem.f_scale)
+        poor: BoolArray = left > _UNEXPLAINED * scatter
+        if poor.any():  # points on a constant leave nothing to be explained
+            poor &= left > (ROUNDING * self._sizes(which)) ** 2
         return poor
+
+    def _independent(self, which: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Return values and 1/σ of curves, and which they are; of correlated ones, the whitened."""
+        curves = self.curves
+        if curves.cholesky is None:
+            return curves.Y, curves.weight, which
+        ones = np.ones_like(curves.Y)
+        y, w = solve_triangular(curves.cholesky, np.concatenate([curves.Y, ones]).T, lower=True).T
+        usable = w != 0.0
+        return np.where(usable, y / np.where(usable, w, 1.0), 0.0)[None], np.abs(w)[None], which
+
+    def _sizes(self, which: IntArray) -> FloatArray:
+        """Return the lengths (t,) of the whitened data."""
+        Y, weight, _ = self._independent(which)
+        w = weight[which] if len(weight) > 1 else weight
+        sizes: FloatArray = np.sqrt(np.square(Y[which] * w).sum(axis=1))
+        return sizes
 
     def _misled(self, minima: Minima, which: IntArray) -> BoolArray:
         """Return which poor minima (t,) are not the lowest for certain, by a look elsewhere."""
@@ -204,51 +230,34 @@ class Search:
         if not places.size:
             return misled
         candidates = self._candidates(None, which[places], self._generator())
-        linear = self._linear(candidates)
+        tied = bool(self.curves.space.tied)
+        linear = self._unbounded(self._enters_linearly(candidates) & (not tied))
         if linear.all():
             return np.zeros_like(misled)
         misled[places] = is_lower_elsewhere(
             self.problem,
             minima.params[places],
-            candidates[:_SCOUTS],
+            candidates[:_SCOUTS] if linear.any() else candidates,
             which[places],
             linear=linear,
         )
         return misled
 
-    def _turned_positive(self, minima: Minima, which: IntArray) -> Minima:
-        """Return minima with parameters positive whose sign does not matter, as of a width.
-
-        One at a time, then two together, as of a width and the area under the peak.
-        """
-        negative = np.flatnonzero((minima.params < 0.0).any(axis=0)).tolist()
-        if not negative:
+    def _tidied(self, minima: Minima, start: FloatArray | None, which: IntArray) -> Minima:
+        """Return minima with the signs of the start, and without terms that are rounding."""
+        minima = turned(self.problem, minima, which, wanted_signs(start, minima.params.shape[1]))
+        rows = np.flatnonzero(may_be_exact(minima))
+        if not rows.size:
             return minima
-        params, R = minima.params.copy(), minima.R.copy()
-        lower, upper = self.problem.box
-        for places in [[j] for j in negative] + [list(pair) for pair in combinations(negative, 2)]:
-            turned = -params[:, places]
-            inside = (turned > 0.0) & (turned <= upper[places]) & (turned >= lower[places])
-            rows = np.flatnonzero(inside.all(axis=1))
-            if not rows.size:
-                continue
-            before, J = self.problem.linearise(params[rows], which[rows])
-            other = params[rows]
-            other[:, places] *= -1.0
-            after = self.problem.evaluate(other, which[rows])
-            terms = np.abs(J * params[rows][:, :, None]).max(axis=(1, 2))
-            scale = np.maximum(np.abs(before).max(axis=1), terms)
-            even = np.abs(after - before).max(axis=1) <= 1e-10 * scale
-            if not even.any():
-                continue
-            _, J_other = self.problem.linearise(other, which[rows])
-            J_other[:, places] *= -1.0
-            size = 1e-10 * np.abs(J).max(axis=2, initial=0.0)[:, :, None]
-            even &= (np.abs(J_other - J) <= size).all(axis=(1, 2)) & J[:, places].any(axis=(1, 2))
-            changed = rows[even]
-            params[np.ix_(changed, places)] *= -1.0
-            R[changed[:, None], :, places] *= -1.0
-        return replace(minima, params=params, R=R)
+        sizes = self._sizes(which[rows])
+        few = dispensable(minima.where(rows), sizes).any(axis=1)
+        rows, sizes = rows[few], sizes[few]
+        if not rows.size:
+            return minima
+        linear = self._enters_linearly(self._candidates(None, which[rows[:1]], self._generator()))
+        found = minima.where(rows)
+        tidy = without_rounding(self.problem, found, which[rows], sizes, linear)
+        return _replaced(minima, rows, tidy, np.ones(len(rows), dtype=bool))
 
     def _generator(self) -> np.random.Generator:
         """Return a source of randomness, the same for every part of the curves."""
@@ -319,12 +328,19 @@ class Search:
 
     def _linear(self, candidates: FloatArray) -> BoolArray:
         """Return the free parameters (k,) that enter linearly; none under ties or a robust loss."""
+        if self.curves.space.tied or self.problem.loss != "linear":
+            return np.zeros(candidates.shape[1], dtype=bool)
+        return self._unbounded(self._enters_linearly(candidates))
+
+    def _enters_linearly(self, candidates: FloatArray) -> BoolArray:
+        """Return the free parameters (k,) in which the model is linear, apart from ties."""
         space = self.curves.space
-        if space.tied or self.problem.loss != "linear":
-            return np.zeros(len(space.free), dtype=bool)
         samples = space.expand(candidates[: min(len(candidates), 12)])
         linear: BoolArray = linear_parameters(self.curves.model, self.curves.X, samples)[space.free]
-        lower, upper = space.box
+        return linear
+
+    def _unbounded(self, linear: BoolArray) -> BoolArray:
+        lower, upper = self.curves.space.box
         free: BoolArray = linear & np.isinf(lower) & np.isinf(upper)
         return free
 
@@ -374,6 +390,13 @@ def stalled_where_flat(minima: Minima) -> Minima:
     moved = minima.R.any(axis=(1, 2)) | minima.at_bound.any(axis=1)
     where = minima.converged & (minima.cost > 0.0) & ~moved
     return replace(minima, outcome=np.where(where, int(Outcome.STALLED), minima.outcome))
+
+
+def _replaced(minima: Minima, rows: IntArray, others: Minima, better: BoolArray) -> Minima:
+    """Return minima (t,) with those others (r,), meant for some rows (r,), that are better."""
+    order = np.arange(len(minima.cost))
+    order[rows[better]] = len(order) + np.flatnonzero(better)
+    return Minima.joined([minima, others]).where(order)
 
 
 def _dead(minima: Minima) -> BoolArray:

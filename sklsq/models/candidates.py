@@ -7,6 +7,9 @@ exponents and phases are of order one. A candidate draws a kind and a magnitude 
 parameter from a low-discrepancy sequence, so that few candidates cover the combinations evenly.
 Where the dimensions of the parameters are known (`sklsq.models.dimensions`), the kind is: a
 parameter of the dimension of x is a place or a width, one of 1/x a rate, one of none a number.
+They are found near x = 0, since far from there the numbers show nothing of them but rounding; and
+of frequencies that coincide at evenly spaced x (`sklsq.models.aliases`) the lowest are tried. Every
+other candidate of a frequency is near a peak of the periodogram of y.
 
 Source: M. Roberts, "The unreasonable effectiveness of quasirandom sequences" (2018), for the
 additive recurrence with the generalised golden ratio.
@@ -18,7 +21,9 @@ from functools import lru_cache
 import numpy as np
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
+from sklsq.models.aliases import folded, spacing, turns
 from sklsq.models.dimensions import parameter_dimensions
+from sklsq.models.guessing import strongest_frequencies
 from sklsq.models.model import Model
 
 __all__ = ["Draws", "draws", "generic_candidates", "nonlinear_candidates"]
@@ -32,6 +37,8 @@ _KINDS = (
     ("size of y", 0.08),
 )
 _PROBES = 24
+_STRONGEST = 12  # frequencies
+_NEAR = 0.1  # of the range: the distance from zero at which dimensions are looked for
 _NEGATIVE = 0.25  # share of negative draws among all but places
 
 
@@ -131,10 +138,40 @@ def nonlinear_candidates(
     """
     n_params = int((~is_linear).sum())
     probes = np.ones((_PROBES, len(is_linear))) + rng.random((_PROBES, len(is_linear)))
-    probes[:, ~is_linear] = generic_candidates(X, y, n_params, rng, _PROBES)
-    dimensions = parameter_dimensions(model, X, probes)
+    near = _near_zero(X)
+    probes[:, ~is_linear] = generic_candidates(near, y, n_params, rng, _PROBES)
+    dimensions = parameter_dimensions(model, near, probes)
     known = None if dimensions is None else dimensions[:, ~is_linear]
-    return generic_candidates(X, y, n_params, rng, n_candidates, known)
+    candidates = generic_candidates(X, y, n_params, rng, n_candidates, known)
+    if dimensions is None or len(dimensions) > 1:
+        return candidates
+    exponents = dimensions[0, ~is_linear]
+    turn = turns(model.evaluate, len(is_linear), dimensions[0])[~is_linear]
+    if not turn.any():
+        return candidates
+    _follow_spectrum(candidates, X[:, 0], y, turn, exponents, rng)
+    step = spacing(X[:, 0])
+    return candidates if step is None else folded(candidates, turn / step, exponents)
+
+
+def _follow_spectrum(
+    candidates: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    turn: FloatArray,
+    exponents: FloatArray,
+    rng: np.random.Generator,
+) -> None:
+    """Put strong frequencies of y into every other candidate (S, k), in place."""
+    usable = np.isfinite(x) & np.isfinite(y)
+    if not usable.any():
+        return
+    strong = strongest_frequencies(x[usable], y[usable], _STRONGEST)
+    strong = strong[strong > 0.0]
+    for j in np.flatnonzero(turn):
+        drawn = turn[j] * rng.choice(strong, len(candidates[::2]))
+        sign = np.where(candidates[::2, j] < 0.0, -1.0, 1.0)
+        candidates[::2, j] = sign * (drawn if exponents[j] == -1.0 else 1.0 / drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +295,14 @@ def _extent(X: FloatArray) -> tuple[FloatArray, FloatArray]:
     span = np.where(span > 0, span, np.abs(low))
     is_usable = np.isfinite(span) & (span > 0)
     return np.where(np.isfinite(low), low, 0.0), np.where(is_usable, span, 1.0)
+
+
+def _near_zero(X: FloatArray) -> FloatArray:
+    """Return features of the same range and sign, none of them far from zero for its range."""
+    low, span = _extent(X)
+    high = low + span
+    beyond = np.where(low > span, low, np.where(high < -span, high, 0.0))
+    return X - beyond + _NEAR * np.sign(beyond) * span
 
 
 def _size(y: FloatArray) -> float:

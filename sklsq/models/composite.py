@@ -176,12 +176,17 @@ class _Search:
         """Guess each shaped part, then each again if there are several."""
         for k, columns in enumerate(self.slices):
             if k in shaped:
-                self.beam[:, columns] = self._guesses(k, self.y)[0]
+                guesses = self._guesses(k, self.y)
+                if not len(guesses):
+                    return None
+                self.beam[:, columns] = guesses[0]
             else:
                 self.is_active[columns] = True
         self._choose(self.beam, _BEAM)
         rounds = [*shaped, *shaped] if len(shaped) > 1 else shaped
         for place, k in enumerate(rounds):
+            if not len(self.beam):  # nothing so far was finite
+                return None
             self.is_active[self.slices[k]] = True
             self._guess_part(k, _BEST if place == len(rounds) - 1 else _BEAM)
         return self.beam if len(self.beam) else None

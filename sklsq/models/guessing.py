@@ -89,7 +89,8 @@ def harmonic(
 ) -> tuple[FloatArray, FloatArray]:
     """Fit exp(-rate x) (A sin(2π f x) + B cos(2π f x)) for each pair; return amplitude and phase.
 
-    They are those of ``amplitude*exp(-rate*x)*sin(2*pi*f*x + phase)``.
+    They are those of ``amplitude*exp(-rate*x)*sin(2*pi*f*x + phase)``; an amplitude at x = 0 too
+    large for a number is infinite.
     """
     start = x[0]
     envelope = np.exp(-np.outer(rates, x - start))

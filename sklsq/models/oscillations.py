@@ -21,12 +21,13 @@ class _Oscillation(ReadyMade):
         n_kept = np.linspace(0, len(x) - 1, min(len(x), 1000)).astype(int)
         costs = ((self.evaluate(x[n_kept, None], params) - y[n_kept]) ** 2).sum(axis=1)
         best = np.argsort(np.where(np.isfinite(costs), costs, np.inf), kind="stable")[:16]
-        return params[best]
+        return params[best] if len(best) else None
 
     def guesses(self, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Return guesses (S, m), amplitudes included."""
+        """Return guesses (S, m), amplitudes included; none whose amplitude is not a number."""
         with np.errstate(all="ignore"):
-            return self.complete_guesses(x, y)
+            params = self.complete_guesses(x, y)
+            return params[np.isfinite(params).all(axis=1)]
 
     def complete_guesses(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return guesses of all parameters."""

@@ -32,7 +32,7 @@ from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem
 from sklsq.solvers.singular import echelon
 
-__all__ = ["Neighbourhood", "has_huge_errors", "neighbourhood_of"]
+__all__ = ["Neighbourhood", "has_huge_errors", "neighbourhood_of", "root_beside"]
 
 _HUGE = 1e4  # error of a parameter in units of the parameter
 _TAKES_PART = 1e-3  # relative change of a parameter, in units of the largest of a direction
@@ -101,12 +101,7 @@ class Neighbourhood:
         null_space = self._null_space(R, size, moving, row)
         if not len(null_space):
             return null_space, np.linalg.pinv(R / norms) / norms[:, None]
-        rows = null_space * norms
-        rows /= np.abs(rows).max(axis=1, keepdims=True)
-        others = np.linalg.qr(rows.T, mode="complete")[0][:, len(rows) :]
-        factor = np.linalg.qr((R / norms) @ others, mode="r")
-        root: FloatArray = others @ np.linalg.pinv(factor) / norms[:, None]
-        return null_space, root
+        return null_space, root_beside(R, null_space)
 
     def _null_space(
         self, R: FloatArray, size: FloatArray, moving: IntArray, row: int
@@ -139,6 +134,26 @@ class Neighbourhood:
             changes /= s * _STEPS
         kept = (changes >= 1.0 / _AS_PROMISED) & (changes <= _AS_PROMISED)
         return not bool(kept.all(axis=1).any())
+
+
+def root_beside(R: FloatArray, null_space: FloatArray) -> FloatArray:
+    """Return the root (m, m - q) of a covariance without the directions of its null space.
+
+    Parameters
+    ----------
+    R : ndarray of shape (m, m)
+        Triangular factor of the derivatives.
+    null_space : ndarray of shape (q, m)
+        Directions that are left out, with q > 0.
+    """
+    norms = np.sqrt(np.einsum("ij,ij->j", R, R))
+    norms = np.where(norms > 0.0, norms, 1.0)
+    rows = null_space * norms
+    rows /= np.abs(rows).max(axis=1, keepdims=True)
+    others = np.linalg.qr(rows.T, mode="complete")[0][:, len(rows) :]
+    factor = np.linalg.qr((R / norms) @ others, mode="r")
+    root: FloatArray = others @ np.linalg.pinv(factor) / norms[:, None]
+    return root
 
 
 def has_huge_errors(minimum: Minima, root: FloatArray, n_rows: int) -> bool:

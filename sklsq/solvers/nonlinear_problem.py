@@ -60,8 +60,10 @@ _SENTENCES = {
         "keep the parameters where the model exists."
     ),
     Outcome.STALLED: (
-        "Not converged: no step along the derivatives of the model lowers the cost. Check the "
-        "derivatives (`jac`), and whether the model is a smooth function of its parameters."
+        "Not converged: no step along the derivatives of the model lowers the cost. If x is far "
+        "from zero compared with its spread, rounding is in the way: subtract an offset from x. "
+        "Else check the derivatives (`jac`), and whether the model is a smooth function of its "
+        "parameters."
     ),
 }
 

@@ -60,6 +60,7 @@ __all__ = ["Judge", "Verdict", "best_linear", "is_noise", "picked", "projected_c
 
 _SURE = 6.0  # standard errors
 _LIKELY, _AT_LEAST = 5.0, 2.0  # if other descents say the same
+_EXACT = 1e-16  # share of the scatter of the data that is left where nothing else can be better
 _CLEARLY_HIGHER = 16.0  # of χ², in units of its mean square
 _SAME = 1e-6  # relative difference of costs
 _ENOUGH = 3  # descents that end at the same minimum, if it is likely
@@ -230,8 +231,8 @@ class Judge:
         variances, lengths = (inverse * inverse).sum(axis=1), (R * R).sum(axis=0)
         if not (variances * lengths).max() < _INDEPENDENT**-2:
             return Verdict.DOUBTFUL
-        if minimum.outcome[0] == Outcome.EXACT or not chi2 > 0.0:
-            return Verdict.SURE
+        if chi2 <= _EXACT * self.scatter:  # of points on a constant there is nothing to explain
+            return Verdict.SURE if self.scatter > 0.0 else Verdict.DOUBTFUL
         if not self._is_noise(rows[-1], (chi2 - dof) / math.sqrt(2.0 * dof)):
             return Verdict.DOUBTFUL
         sizes = np.maximum(np.abs(minimum.params[0]), self.scales)

@@ -15,7 +15,8 @@ begin in many places, and to make places cheap:
    while that finds a lower minimum.
 
 Different minima are reported with their costs: two of the same cost are a tie, such as the two
-orders of the terms of a sum of exponentials, or a phase and its supplement.
+orders of the terms of a sum of exponentials. Which of
+them comes first `sklsq.solvers.lowest` tells.
 """
 
 from __future__ import annotations
@@ -28,7 +29,17 @@ from scipy.optimize import dual_annealing
 
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.levenberg_marquardt import minimise
+from sklsq.solvers.lowest import (
+    SAME_COST,
+    by_cost,
+    different,
+    is_same,
+    lowest_of,
+    ordered,
+    representable,
+)
 from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
+from sklsq.solvers.symmetries import turned
 from sklsq.solvers.variable_projection import Projection, minimise_separable, project
 
 __all__ = [
@@ -53,9 +64,8 @@ _MANY = 3  # nonlinear parameters from which on candidates are varied
 _REFINED, _REFINED_OF_MANY = 48, 128
 _PARENTS = 4
 _PATIENCE = 3  # rounds without success
-_SAME_COST = 1e-6
 _CLEARLY_LOWER = 1e-3  # relative difference of costs
-_SAME_PLACE = 1e-3  # of the parameters
+_JUDGED = 16  # candidates that are looked at under a robust loss
 
 
 @dataclass(frozen=True)
@@ -128,29 +138,20 @@ def search(
     found, n_seen = hunt.run(candidates), len(candidates)
     if many and len(candidates) > 1:
         found, n_seen = _after_rounds(hunt, found, candidates, n_rounds)
-    return distinct([_polished(problem, found, curve, max_iter, tolerances)], n_seen)
+    return distinct([_polished(problem, mask, found, curve, max_iter, tolerances)], n_seen)
 
 
 def distinct(parts: Sequence[Minima], n_candidates: int) -> StartSearch:
     """Return the different ones of the minima that candidates led to, by cost."""
     first = parts[0]
-    parts = [first, *(part for part in parts[1:] if not _is_same(first, part))]
+    parts = [first, *(part for part in parts[1:] if not is_same(first, part))]
     found = first if len(parts) == 1 else Minima.joined(parts)
-    found = _ordered(found) if len(found.cost) > 1 else found
-    tied = np.abs(found.cost - found.cost[0]) <= _SAME_COST * found.cost[0]
+    if len(found.cost) == 1:
+        return StartSearch(representable(found), np.zeros(1, dtype=bool), n_candidates)
+    found = ordered(found)
+    tied = lowest_of(found)[0]
     tied[0] = False
-    return StartSearch(found, tied, n_candidates)
-
-
-def _is_same(first: Minima, other: Minima) -> bool:
-    """Tell whether the minima (each one) are the same."""
-    p, q = first.params[0], other.params[0]
-    cost = float(first.cost[0])
-    return len(first.cost) == len(other.cost) == 1 and bool(
-        abs(cost - float(other.cost[0])) <= _SAME_COST * cost
-        and (np.abs(p - q) <= _SAME_PLACE * (np.abs(p) + np.abs(q))).all()
-        and first.converged[0]
-    )
+    return StartSearch(representable(found), tied, n_candidates)
 
 
 def _after_rounds(
@@ -162,8 +163,8 @@ def _after_rounds(
         varied = _varied(found.params, candidates, ~hunt.linear, rng)
         n_seen += len(varied)
         before = found.cost[0]
-        found = _ordered(Minima.joined([found, hunt.run(varied)]))
-        in_vain = 0 if found.cost[0] < before * (1.0 - _SAME_COST) else in_vain + 1
+        found = ordered(Minima.joined([found, hunt.run(varied)]))
+        in_vain = 0 if found.cost[0] < before * (1.0 - SAME_COST) else in_vain + 1
         if in_vain == _PATIENCE:
             break
     return found, n_seen
@@ -187,17 +188,18 @@ class _Hunt:
         alpha = candidates[:, ~rough.linear]
         picked = _picked(alpha, _costs(rough.problem, alpha, curves), n_refined)
         refined = _refined(rough, alpha[picked], curves[: len(picked)], n_steps)
-        order = _different(refined.params, refined.cost)[:n_finished]
+        order = different(refined.params, refined.cost, by_cost(refined.cost))[:n_finished]
         starts = candidates[picked[order]]
         starts[:, ~rough.linear] = refined.params[order]
         which = curves[: len(order)]
         n_steps = min(self.max_iter, _HUNTED_STEPS)
         found = _finished(self.problem, projection.linear, starts, which, n_steps, _NEARLY)
-        return _ordered(found)
+        return ordered(found)
 
 
 def _polished(
     problem: NonlinearProblem,
+    linear: BoolArray,
     found: Minima,
     curve: int,
     max_iter: int,
@@ -208,7 +210,8 @@ def _polished(
     which = np.full(len(best.cost), curve)
     ends = minimise(problem, best.params, curves=which, max_iter=max_iter, tolerances=tolerances)
     ends = replace(ends, n_iter=ends.n_iter + best.n_iter)
-    return Minima.joined([ends, found.where(slice(_POLISHED, None))])
+    every = Minima.joined([ends, found.where(slice(_POLISHED, None))])
+    return turned(problem, every, np.full(len(every.cost), curve), linear)
 
 
 def _varied(
@@ -275,7 +278,8 @@ def search_each(
         rows = first + n_refined * np.arange(n_curves)
         starts = starts[rows]
         starts[:, ~rough.linear] = refined.params[rows]
-    return _finished(problem, projection.linear, starts, curves, max_iter, tolerances)
+    minima = _finished(problem, projection.linear, starts, curves, max_iter, tolerances)
+    return representable(turned(problem, minima, curves, projection.linear))
 
 
 def is_lower_elsewhere(
@@ -291,11 +295,12 @@ def is_lower_elsewhere(
     Parameters
     ----------
     problem : NonlinearProblem
-        Its loss is "linear".
+        Model and data.
     params : ndarray of shape (C, k)
         The minima.
     candidates : ndarray of shape (S, k)
-        Points to look at, at their best linear parameters.
+        Points to look at, at their best linear parameters: in the sense of least squares, the best
+        few of which are looked at under a robust loss.
     curves : ndarray of int of shape (C,)
         The curves.
     linear : ndarray of bool of shape (k,), optional
@@ -304,12 +309,21 @@ def is_lower_elsewhere(
     _, rough = _scanned(problem, linear)
     alpha = np.clip(candidates[:, ~rough.linear], *rough.problem.box)
     with np.errstate(all="ignore"):
-        reached = rough.full.costs(params, curves)
         if problem.alike:
-            lowest = rough.scan(alpha, curves).min(axis=1)
+            costs = rough.scan(alpha, curves)
         else:
-            each = [_costs(rough.problem, alpha, np.full(len(alpha), curve)) for curve in curves]
-            lowest = np.array([costs.min() for costs in each])
+            numbers = np.full((len(alpha), len(curves)), curves).T
+            costs = np.array([_costs(rough.problem, alpha, number) for number in numbers])
+        judged = replace(rough.full, loss=problem.loss)
+        reached = judged.costs(params, curves)
+        if problem.loss == "linear":
+            lowest = costs.min(axis=1)
+        else:
+            best = np.argsort(costs, axis=1)[:, :_JUDGED]
+            each = np.repeat(curves, best.shape[1])
+            points = rough.complete(alpha[best.ravel()], each)
+            under = judged.costs(points, each)
+            lowest = np.where(np.isnan(under), np.inf, under).reshape(best.shape).min(axis=1)
     lower: BoolArray = lowest < reached * (1.0 - _CLEARLY_LOWER)
     return lower
 
@@ -452,24 +466,3 @@ def _finished(
     lost = ~np.isfinite(complete).all(axis=1)
     complete[lost] = starts[lost]
     return minimise(problem, complete, curves=curves, max_iter=max_iter, tolerances=tolerances)
-
-
-def _different(params: FloatArray, cost: FloatArray) -> IntArray:
-    """Return the numbers of the points that are not the same as a better one, by cost."""
-    cost = np.where(np.isfinite(cost), cost, np.inf)
-    kept: list[int] = []
-    for i in np.argsort(cost, kind="stable"):
-        near = np.abs(cost[kept] - cost[i]) <= _SAME_COST * cost[i]
-        gap = np.abs(params[kept] - params[i])
-        same = (gap <= _SAME_PLACE * (np.abs(params[i]) + np.abs(params[kept]))).all(axis=1)
-        if not np.any(near & same):
-            kept.append(int(i))
-    return np.array(kept)
-
-
-def _ordered(minima: Minima) -> Minima:
-    """Return the different minima by cost, converged ones first where costs are the same."""
-    exact = np.where(np.isfinite(minima.cost), minima.cost, np.inf)
-    cost = np.where(exact <= exact.min() * (1.0 + _SAME_COST), exact.min(), exact)
-    minima = minima.where(np.lexsort((exact, ~minima.converged, cost)))
-    return minima.where(np.sort(_different(minima.params, minima.cost)))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
-from sklsq import NonlinearLSQ
+from sklsq import DegreesOfFreedomWarning, NonlinearLSQ
 from sklsq.estimators._minima import PublishedMinima
 
 X = np.linspace(0.0, 5.0, 30)[:, None]
@@ -27,3 +28,18 @@ def test_one_curve_publishes_what_a_column_does(sigma, priors):
     assert alone.status_ == column.status_[0]
     assert alone.unidentified_.shape == column.unidentified_.shape == (0, 2)
     assert str(alone.summary()).splitlines()[1:4] != []
+
+
+@pytest.mark.parametrize("p0", [None, [3.0, 0.7]])
+def test_a_prior_is_no_data(p0):
+    Y_ = np.column_stack([Y, np.full(30, np.nan)])
+    fit = NonlinearLSQ("a*exp(-k*x)", p0, priors={"k": (0.7, 0.1)})
+    with (
+        pytest.warns(ConvergenceWarning, match="1: Not fitted: the curve has no points"),
+        pytest.warns(DegreesOfFreedomWarning, match="no degrees of freedom"),
+    ):
+        fit.fit(X, Y_)
+    np.testing.assert_array_equal(fit.converged_, [True, False])
+    assert np.isnan(fit.params_[1]).all()
+    assert np.isnan(fit.chi2_[1])
+    np.testing.assert_array_equal(fit.dof_, [29, 0])

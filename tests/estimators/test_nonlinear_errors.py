@@ -79,3 +79,17 @@ def test_flat_directions_are_left_out():
     assert list(found.null_space) == [0]
     np.testing.assert_array_equal(found.root[1], plain.root[1])
     assert found.root[0, 2] @ found.root[0, 2] == pytest.approx(1.0 / 40.0, rel=0.1)
+
+
+def test_what_makes_up_for_rounding_is_determined():
+    """An offset, and a term that is over: the offset keeps its error."""
+    J = np.stack([np.ones(20), 3.7e-32 * np.linspace(1.0, 1.0, 20)])
+    R, free = np.linalg.qr(J.T, mode="r")[None], np.zeros((1, 2), dtype=bool)
+    plain = parameter_errors(R, free, 20)
+    assert (plain.null_space[0] != 0.0).all()
+    found = parameter_errors(R, free, 20, None, np.array([[1.0, 0.3]]))
+    np.testing.assert_array_equal(found.null_space[0], [[0.0, 1.0]])
+    assert found.root[0, 0] @ found.root[0, 0] == pytest.approx(1.0 / 20.0)
+    twins = np.linalg.qr(np.ones((20, 2)), mode="r")[None]
+    both = parameter_errors(twins, free, 20, None, np.array([[1.0, 1e-16]]))
+    assert (both.null_space[0] != 0.0).all()

@@ -103,3 +103,15 @@ def test_priors():
 def test_refused(given, message):
     with pytest.raises(ValueError, match=message):
         space(**given)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("2*", "`tied` of 'b' must be a formula of names, numbers"),
+        (2, "`tied` of 'b' must be a formula of other parameters. Got 2. Write it in quotes"),
+    ],
+)
+def test_a_tie_that_is_no_formula(formula, message):
+    with pytest.raises(ValueError, match=message):
+        parameter_space("ab", bounds=None, fixed=None, tied={"b": formula}, priors=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from sklsq import NonlinearLSQ
+from sklsq import NonlinearLSQ, RankWarning, models
 from sklsq.estimators._searching import given_start, nothing_free, stalled_where_flat
 from sklsq.solvers.nonlinear_problem import Minima, Outcome
 
@@ -195,3 +195,75 @@ class TestPoorMinima:
         alone = NonlinearLSQ("a*exp(-b*x)", start, start="p0").fit(self.x[:, None], y)
         usual = NonlinearLSQ("a*exp(-b*x)", start).fit(self.x[:, None], y)
         assert usual.chi2_ <= alone.chi2_ * (1.0 + 1e-12)
+
+
+class TestPoorMinimaUnderARobustLoss:
+    """They are compared with the best constant under that loss."""
+
+    model = "b + h*exp(-((x - c)/w)**2)"
+    x = np.linspace(0.0, 10.0, 50)
+    sigma = np.where(np.arange(50) % 4, 0.3, 0.5)
+    y = 0.5 + 10.0 * np.exp(-((x - 4.5) ** 2)) + sigma * np.random.default_rng(4).normal(size=50)
+
+    @pytest.mark.parametrize("loss", ["soft_l1", "huber", "cauchy"])
+    @pytest.mark.parametrize(
+        "options", [{}, {"tied": {"b": "h/20"}}, {"priors": {"h": (10.0, 5.0)}}], ids=str
+    )
+    @pytest.mark.parametrize("curves", [1, 3])
+    def test_a_start_a_little_off(self, loss, options, curves):
+        y = self.y if curves == 1 else np.outer(self.y, [1.0, 1.5, 2.0])
+        near = NonlinearLSQ(self.model, [0.5, 10.0, 4.5, 1.0], loss=loss, start="p0", **options)
+        off = NonlinearLSQ(self.model, [0.0, 1.0, 1.0, 1.0], loss=loss, **options)
+        for fit in (near, off):
+            fit.fit(self.x[:, None], y, sigma=0.4)
+        np.testing.assert_allclose(off.params_, near.params_, rtol=1e-4)
+
+    def test_correlated_errors(self):
+        covariance = np.diag(self.sigma**2) + 0.01
+        for loss in ("linear", "soft_l1"):
+            fit = NonlinearLSQ(self.model, [0.0, 1.0, 1.0, 1.0], loss=loss)
+            fit.fit(self.x[:, None], self.y, sigma=covariance)
+            assert fit.params_[2] == pytest.approx(4.5, abs=0.1)
+
+    def test_priors_do_not_hide_it(self):
+        fit = NonlinearLSQ(self.model, [0.0, 1.0, 1.0, 1.0], priors={"h": (10.0, 5.0)})
+        fit.fit(self.x[:, None], self.y, sigma=self.sigma)
+        assert fit.params_[2] == pytest.approx(4.5, abs=0.1)
+
+
+class TestConstantData:
+    """Of a term that is not there, nothing but its absence is determined."""
+
+    x = np.linspace(0.0, 10.0, 50)[:, None]
+
+    @pytest.mark.parametrize("value", [0.1, 2.0, 3.7])
+    @pytest.mark.parametrize("sigma", [None, 0.1])
+    @pytest.mark.parametrize(
+        ("term", "n_lost"),
+        [("Gaussian", 2), ("Lorentzian", 2), ("Sine", 2), ("Exponential", 1), ("Logistic", 2)],
+    )
+    @pytest.mark.parametrize("offset", ["Constant", "Line"])
+    def test_what_is_not_determined(self, value, sigma, term, n_lost, offset):
+        fit = NonlinearLSQ(getattr(models, term)() + getattr(models, offset)())
+        with pytest.warns(RankWarning, match="cannot tell some parameters apart"):
+            fit.fit(self.x, np.full(50, value), sigma=sigma)
+        assert fit.converged_
+        assert fit.params_[0] == 0.0
+        lost = np.isinf(fit.params_std_)
+        np.testing.assert_array_equal(np.flatnonzero(lost), 1 + np.arange(n_lost))
+        np.testing.assert_allclose(fit.predict(self.x), value, rtol=1e-13)
+
+    @pytest.mark.parametrize("options", [{"loss": "huber"}, {"p0": [1.0, 0.5, 1.0]}], ids=str)
+    @pytest.mark.parametrize("curves", [1, 2])
+    def test_on_every_path(self, options, curves):
+        y = np.full(50, 2.0) if curves == 1 else np.full((50, 2), 2.0)
+        with pytest.warns(RankWarning, match=r"b \+ t"):
+            fit = NonlinearLSQ("a*exp(-b*x) + c", **options).fit(self.x, y)
+        assert np.isinf(np.atleast_2d(fit.params_std_)[:, 1]).all()
+
+    @pytest.mark.parametrize("p0", [None, [8.0, 4.0, 1.2, 0.2]])
+    def test_exact_data_of_a_sound_model(self, p0):
+        y = 0.5 + 10.0 * np.exp(-0.5 * ((self.x[:, 0] - 4.5) / 0.7) ** 2)
+        fit = NonlinearLSQ(models.Gaussian() + models.Constant(), p0).fit(self.x, y)
+        np.testing.assert_allclose(fit.params_, [10.0, 4.5, 0.7, 0.5], rtol=1e-12)
+        assert fit.converged_

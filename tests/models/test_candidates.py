@@ -134,3 +134,29 @@ class TestDraws:
         assert (np.abs(candidates[first, 0]) <= 1.1).all()
         assert ((candidates[second, 1] >= 95.0) & (candidates[second, 1] <= 155.0)).all()
         assert not drawn.is_rate.any()
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, -1e6, 1e12])
+def test_kinds_are_known_far_from_zero(offset):
+    x = offset + np.linspace(0, 10, 80)
+    rng = np.random.default_rng(0)
+    model = FormulaModel("a*exp(-((x - c)/d)**2)*sin(2*pi*f*x + p)")
+    is_linear = np.array([True, False, False, False, False])
+    found = nonlinear_candidates(model, x[:, None], np.sin(x), is_linear, rng, 200)
+    c, d, f, p = found.T
+    assert ((np.abs(c - offset) < 20) | (np.abs(c) < 20)).all()  # places, or widths
+    assert (np.abs(d) <= 20).sum() > 50
+    assert (np.abs(f) <= 0.5 / (x[1] - x[0]) + 1e-3).all()
+    assert (np.abs(p) < 30).all()
+
+
+def test_candidates_follow_the_spectrum():
+    x = np.sort(np.random.default_rng(0).uniform(0, 10, 300))
+    model = FormulaModel("a*sin(w*x) + b*cos(w*x)")
+    is_linear = np.array([name != "w" for name in model.parameter_names])
+    rng = np.random.default_rng(0)
+    found = nonlinear_candidates(model, x[:, None], np.sin(70 * x), is_linear, rng, 100)
+    assert (np.abs(np.abs(found) - 70) < 0.3).sum() >= 2
+    nothing = np.full(300, np.nan)
+    found = nonlinear_candidates(model, x[:, None], nothing, is_linear, rng, 100)
+    assert np.isfinite(found).all()

@@ -6,6 +6,7 @@ import pytest
 from sklsq.models import (
     CompositeModel,
     Constant,
+    DampedSine,
     Exponential,
     FormulaModel,
     Gaussian,
@@ -121,6 +122,24 @@ def test_poor_data():
         found = model.candidates(X, y)
         assert found is None or np.isfinite(found).all()
     assert model.candidates(np.empty((0, 1)), np.empty(0)) is None
+
+
+def test_nothing_is_finite_far_from_zero():
+    """exp(rate x) is out of range at 1e5 for all rates but the least."""
+    x = 1e5 + np.linspace(0, 10, 80)
+    y = np.sin(2.8 * x) * np.exp(-(x - 1e5) / 8)
+    found = (DampedSine() + Constant()).candidates(x[:, None], y)
+    assert found is None or np.isfinite(found).all()
+    alone = DampedSine().candidates(x[:, None], y)
+    assert np.isfinite(alone).all()
+
+
+@pytest.mark.parametrize("guesses", [np.empty((0, 3)), np.full((2, 3), np.inf)])
+def test_a_part_without_guesses(monkeypatch, guesses):
+    monkeypatch.setattr(Sine, "guesses", lambda *_: guesses)
+    x = np.linspace(0, 10, 50)
+    with np.errstate(all="ignore"):
+        assert (Sine() + Constant()).candidates(x[:, None], np.sin(x)) is None
 
 
 def test_refused():

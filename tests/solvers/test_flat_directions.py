@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklsq.solvers.flat_directions import has_huge_errors, neighbourhood_of
+from sklsq.solvers.flat_directions import has_huge_errors, neighbourhood_of, root_beside
 from sklsq.solvers.levenberg_marquardt import minimise
 from sklsq.solvers.nonlinear_problem import Outcome
 from tests.known_answers import records
@@ -186,3 +186,11 @@ def test_a_valley_that_goes_on_for_ever_is_not_exact():
     model = problem("v*x/(k + x)", "vk", x, 0.5 * x + _noise(40, 0.05))
     minima = minimise(model, np.array([[5.0, 3.0]]))
     assert minima.outcome[0] != Outcome.EXACT
+
+
+def test_root_beside_a_direction():
+    J = np.random.default_rng(0).normal(size=(30, 3)) * [1.0, 1e3, 1e-3]
+    root = root_beside(np.linalg.qr(J, mode="r"), np.array([[0.0, 1.0, 0.0]]))
+    rest = np.linalg.inv(J[:, [0, 2]].T @ J[:, [0, 2]])
+    np.testing.assert_allclose((root @ root.T)[np.ix_([0, 2], [0, 2])], rest, rtol=1e-9)
+    assert not (root @ root.T)[1].any() or abs(root[1]).max() < 1e-12

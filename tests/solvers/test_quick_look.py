@@ -186,6 +186,14 @@ class TestJudge:
     def test_exact(self):
         assert self.verdict([9.0, 9.0, 9.0], outcome=Outcome.EXACT, chi2=1e-30) == Verdict.SURE
 
+    @pytest.mark.parametrize("scatter", [0.0, 1e-30])
+    def test_through_points_on_a_constant(self, scatter):
+        constant = replace(self.judge, scatter=scatter)
+        noise = 1e-16 * self.noise
+        chi2 = float(noise @ noise) * (scatter > 0.0)
+        found = self.verdict([9.0, 1e-17, 9.0], constant, noise, outcome=Outcome.EXACT, chi2=chi2)
+        assert found == Verdict.DOUBTFUL
+
     @pytest.mark.parametrize(
         ("chi2", "verdicts", "is_all", "expected"),
         [

@@ -159,3 +159,15 @@ def test_a_candidate_of_lower_cost_shows_that_a_minimum_is_not_the_lowest(alike)
     for params, expected in ((lowest, False), (aside, True)):
         found = is_lower_elsewhere(made, params, candidates, np.arange(2), linear=linear)
         np.testing.assert_array_equal(found, [expected, expected])
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("loss", ["soft_l1", "cauchy"])
+def test_lower_elsewhere_under_a_robust_loss(alike, loss):
+    x = np.linspace(0.0, 10.0, 50)
+    y = 0.5 + 10.0 * np.exp(-((x - 4.5) ** 2)) + 0.1 * np.random.default_rng(0).normal(size=50)
+    made = replace(problem(PEAK, "abcd", x, np.stack([y, y]), sigma=0.1), loss=loss, alike=alike)
+    candidates = np.column_stack([np.ones((40, 2)), np.linspace(0.0, 10.0, 40), np.ones(40)])
+    params = np.array([[0.5, 10.0, 4.5, 1.0], [1.5, 0.1, 1.0, 1.0]])
+    found = is_lower_elsewhere(made, params, candidates, np.arange(2), linear=~NONLINEAR)
+    assert found.tolist() == [False, True]
