@@ -74,7 +74,7 @@ class Products:
     @cached_property
     def _is_ordinary(self) -> bool:
         """Whether the squares of 1/σ may be used in its place."""
-        size = self._weight[self._weight > 0.0]
+        size = self._weight[self._weight > 0.0] if self._has_gaps else self._weight
         return bool(size.size and 1.0 / _PLAIN < size.min() and size.max() < _PLAIN)
 
     @cached_property
