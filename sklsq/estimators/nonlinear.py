@@ -67,10 +67,13 @@ class NonlinearLSQ(PublishedMinima):
         Whitened residual from which a robust loss takes effect.
     start : {"auto", "p0", "grid", "multistart", "anneal"}, default="auto"
         "auto": `p0` first, if given; then guesses of the model and candidates on the scales of the
-        data, the nonlinear parameters alone, all at once. "p0": nothing else. "grid", "multistart":
-        within the bounds, or the natural scales; "anneal": dual annealing.
+        data, the nonlinear parameters alone, all at once. A look at few of these is enough where
+        another minimum as low can be excluded (`sklsq.solvers.quick_look` says when). "p0": nothing
+        else. "grid", "multistart": within the bounds, or the natural scales; "anneal": dual
+        annealing.
     n_starts : int, default=2000
-        Number of candidates; at most 400 for each of many curves whose errors differ.
+        Number of candidates; at most 400 for each of many curves whose errors differ. Below 200
+        there is no look at fewer.
     max_iter : int, default=200
         Largest number of steps from one start.
     ftol, xtol, gtol : float
@@ -101,7 +104,8 @@ class NonlinearLSQ(PublishedMinima):
     converged_, status_, n_iter_ : bool, str, int, or ndarray of shape (t,)
         Whether a minimum was found, how it ended in a sentence, and the steps taken.
     starts_ : DataFrame
-        The different minima found: `chi2`, the parameters, and whether it ties with the best.
+        The different minima found: `chi2`, the parameters, and whether it ties with the best. Where
+        nothing was in doubt it may be one; `start="multistart"` looks for all.
     at_bound_ : ndarray of bool of shape (m,) or (t, m)
         Parameters held by a bound; their standard deviation is NaN.
     rank_, unidentified_
