@@ -12,6 +12,7 @@ import numpy as np
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._parameter_space import ParameterSpace
 from sklsq.estimators._products import Products
+from sklsq.estimators._scatter import scatter_of
 from sklsq.models import Model
 from sklsq.models.model import Filling
 from sklsq.noise import Noise
@@ -21,7 +22,6 @@ __all__ = ["Curves", "whitened_curves"]
 
 
 _WORTH_SPLITTING = 4_096  # rows
-_SUMMED = 8_192  # rows for which BLAS does not start threads
 
 
 @dataclass(frozen=True)
@@ -136,17 +136,8 @@ class Curves:
         """
         if self.cholesky is not None or self.priors.any():
             return math.inf
-        root, whole = self.root[curve if len(self.root) > 1 else 0], self.Y[curve]
-        sums = np.zeros(3)  # of y², wy and w², weighted
-        for first in range(0, len(whole), _SUMMED):
-            rows = slice(first, first + _SUMMED)
-            weight = root if root.size == 1 else root[rows]
-            y, weight = whole[rows], 1.0 / weight if self.is_sigma else weight
-            y = y * weight
-            if weight.size == 1:
-                weight = np.broadcast_to(weight, y.shape)
-            sums += y.dot(y), y.dot(weight), weight.dot(weight)
-        return float(sums[0] - sums[1] ** 2 / (sums[2] or 1.0))
+        root = self.root[curve if len(self.root) > 1 else 0]
+        return scatter_of(self.Y[curve], root, is_sigma=self.is_sigma)
 
     def residuals(self, free: FloatArray, curves: IntArray) -> FloatArray:
         """Return whitened residuals (B, n + q), those of priors last."""

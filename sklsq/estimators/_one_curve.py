@@ -21,15 +21,14 @@ from operator import mul
 import numpy as np
 
 from sklsq._typing import FloatArray
+from sklsq.estimators._scatter import UNEXPLAINED, scatter_of
 from sklsq.models import Model
 from sklsq.noise import Noise
 from sklsq.solvers.descent import Reached
 from sklsq.solvers.nonlinear_problem import Minima, Tolerances
 from sklsq.solvers.ordinary_descent import ordinary_descent
 
-__all__ = ["UNEXPLAINED", "minimum_of_one_curve"]
-
-UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
+__all__ = ["minimum_of_one_curve"]
 
 
 class _Curve:
@@ -48,13 +47,6 @@ class _Curve:
         out = np.empty((self.n_params + 1, self.n_rows))
         self.fill(*params, self.y, out)
         return np.multiply(out, self.weight, out)
-
-    def scatter(self) -> float:
-        """Return the whitened sum of squares about the weighted mean."""
-        weight, y = self.weight, self.y * self.weight
-        if isinstance(weight, float):
-            weight = np.full(len(y), weight)
-        return float(y.dot(y) - y.dot(weight) ** 2 / weight.dot(weight))
 
 
 def minimum_of_one_curve(
@@ -92,6 +84,6 @@ def minimum_of_one_curve(
         end = ordinary_descent(curve, start, 0, max_iter, tolerances)
         if isinstance(end, Reached):
             return end, False
-        poor = doubt and float(end.chi2[0]) > UNEXPLAINED * curve.scatter()
+        poor = doubt and float(end.chi2[0]) > UNEXPLAINED * scatter_of(y, curve.weight)
         crossed = min(map(mul, end.params[0].tolist(), start.tolist())) < 0.0
         return end, not (poor or crossed)

@@ -7,10 +7,47 @@ import numpy as np
 from sklsq._typing import FloatArray, IntArray
 from sklsq.solvers.robust_loss import LOSSES, robust_cost
 
-__all__ = ["robust_scatters", "scatters"]
+__all__ = ["UNEXPLAINED", "robust_scatters", "scatter_of", "scatters"]
 
+UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
+
+_SUMMED = 8_192  # rows for which BLAS does not start threads
 _TOGETHER = 65_536  # points
 _ROBUST_STEPS = 2  # towards the best constant under a robust loss
+
+
+def scatter_of(y: FloatArray, root: FloatArray | float, *, is_sigma: bool = False) -> float:
+    """Return the whitened sum of squares of one curve about its weighted mean, block by block.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Its values.
+    root : ndarray of shape (n,) or (1,), or float
+        1/σ, 0 where a value is missing; or σ.
+    is_sigma : bool, default=False
+        Whether it is σ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scatter_of(np.array([1.0, 3.0, 5.0]), 0.5)
+    2.0
+    """
+    root = np.atleast_1d(root)
+    of_y = of_both = of_weight = 0.0
+    for first in range(0, len(y), _SUMMED):
+        rows = slice(first, first + _SUMMED)
+        weight, values = root if root.size == 1 else root[rows], y[rows]
+        if is_sigma:
+            weight = 1.0 / weight
+        values = values * weight
+        if weight.size == 1:
+            weight = np.broadcast_to(weight, values.shape)
+        of_y += float(values.dot(values))
+        of_both += float(values.dot(weight))
+        of_weight += float(weight.dot(weight))
+    return of_y - of_both * of_both / (of_weight or 1.0)
 
 
 def scatters(Y: FloatArray, weight: FloatArray, curves: IntArray) -> FloatArray:

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.estimators._curves import Curves
 from sklsq.estimators._quick_look import quick_look
-from sklsq.estimators._scatter import robust_scatters, scatters
+from sklsq.estimators._scatter import UNEXPLAINED, robust_scatters, scatters
 from sklsq.estimators._signs import turned, wanted_signs
 from sklsq.models import generic_candidates, linear_parameters
 from sklsq.models.candidates import nonlinear_candidates
@@ -36,7 +36,6 @@ from sklsq.solvers.variable_projection import minimise_separable
 __all__ = ["STARTS", "Search", "given_start", "nothing_free"]
 
 _FOR_EACH = 400  # generic candidates for each of many curves that are not alike
-_UNEXPLAINED = 0.5  # share of the scatter of the data, from which on a minimum is doubted
 _WORTH_A_LOOK = 200  # candidates from which on few of them may be enough
 _SCOUTS = 256  # candidates looked at then, if each comes with its best linear parameters
 STARTS = ("auto", "p0", "grid", "multistart", "anneal")
@@ -201,7 +200,7 @@ class Search:
                 scatter = scatters(*given)
             else:
                 scatter = 2.0 * robust_scatters(*given, problem.loss, problem.f_scale)
-        poor: BoolArray = left > _UNEXPLAINED * scatter
+        poor: BoolArray = left > UNEXPLAINED * scatter
         if poor.any():  # points on a constant leave nothing to be explained
             poor &= left > (ROUNDING * self._sizes(which)) ** 2
         return poor

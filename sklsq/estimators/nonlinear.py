@@ -24,7 +24,7 @@ from sklsq.estimators._searching import STARTS, Search, given_start, nothing_fre
 from sklsq.noise import Noise, check_index, check_sigma_x
 from sklsq.solvers.descent import Reached
 from sklsq.solvers.flat_directions import has_huge_errors, neighbourhood_of
-from sklsq.solvers.nonlinear_problem import Minima, Tolerances
+from sklsq.solvers.nonlinear_problem import Minima, NonlinearProblem, Tolerances
 from sklsq.solvers.robust_loss import LOSSES
 
 __all__ = ["NonlinearLSQ"]
@@ -253,9 +253,9 @@ class NonlinearLSQ(PublishedMinima):
                     self._found = begun, np.zeros(1, dtype=bool)
                     return self
         curves, counts = whitened_curves(self.model_, space, X, Y, noise, missing)
-        minima, every, tied = self._minimise(curves, start, begun)
+        problem = curves.problem(self.loss, self.f_scale)
+        minima, every, tied = self._minimise(curves, problem, start, begun)
         if sigma_x is None:
-            problem = curves.problem(self.loss, self.f_scale)
             about = neighbourhood_of(problem, minima, np.arange(len(counts)))
         else:
             minima = self._by_distance(curves, minima, check_sigma_x(sigma_x, *X.shape))
@@ -343,10 +343,13 @@ class NonlinearLSQ(PublishedMinima):
         )
 
     def _minimise(
-        self, curves: Curves, start: FloatArray | None, begun: Minima | Reached | None
+        self,
+        curves: Curves,
+        problem: NonlinearProblem,
+        start: FloatArray | None,
+        begun: Minima | Reached | None,
     ) -> tuple[Minima, Minima, BoolArray]:
         """Return the minima (t,), those of the search (M,), and which of them tie with the best."""
-        problem = curves.problem(self.loss, self.f_scale)
         t, space = len(curves.Y), curves.space
         tell = printed if self.callback is None and self.verbose > 1 else self.callback
         if tell is not None and t == 1:

@@ -19,12 +19,10 @@ from sklsq._typing import BoolArray, FloatArray, IntArray
 from sklsq.solvers.nonlinear_problem import NonlinearProblem
 from sklsq.solvers.singular import default_rcond
 from sklsq.solvers.small_matrices import InverseRoots, inner, inverse_roots
+from sklsq.solvers.trust_region import ACCURACY, CERTAIN, MAX_NEWTON
 
 __all__ = ["Quadratics", "problems_held", "quadratics", "stacked_triangles"]
 
-_CERTAIN = 1e9  # largest condition of A whose inverse is good to seven digits
-_ACCURACY = 0.1
-_MAX_NEWTON = 12
 _NUMBERS_HELD = 50_000  # entries of the Jacobians held at once, in the cache
 
 
@@ -144,7 +142,7 @@ def quadratics(
     if held is not None:
         shift = np.where(mask, np.where(trace == 0.0, 1.0, trace), shift)
     roots = inverse_roots(A, shift)
-    spectral = np.flatnonzero(~(roots.trace() * trace <= _CERTAIN))
+    spectral = np.flatnonzero(~(roots.trace() * trace <= CERTAIN))
     w: FloatArray = np.empty((k, 0))
     c: FloatArray = w
     V: FloatArray = np.empty((k, k, 0))
@@ -178,7 +176,7 @@ def _damped(A: FloatArray, b: FloatArray, roots: InverseRoots, radius: FloatArra
     held = np.where(diagonal == 0.0, 1.0, 0.0)  # b is zero there
     u = roots.solve(b)
     part = u
-    for iteration in range(_MAX_NEWTON):
+    for iteration in range(MAX_NEWTON):
         if iteration:
             rows = A[:, :, which], b[:, which], damping[which] + held[:, which]
             roots = inverse_roots(rows[0], rows[2])
@@ -196,7 +194,7 @@ def _damped(A: FloatArray, b: FloatArray, roots: InverseRoots, radius: FloatArra
 def _damped_spectral(w: FloatArray, c: FloatArray, V: FloatArray, radius: FloatArray) -> FloatArray:
     """Return steps of the given lengths from principal directions."""
     damping = np.zeros(w.shape[1])
-    for _ in range(_MAX_NEWTON):
+    for _ in range(MAX_NEWTON):
         t = c / (w + damping)
         wrong, change = _newton(inner(t, t), inner(t, t / (w + damping)), radius)
         if not wrong.any():
@@ -211,5 +209,5 @@ def _newton(
 ) -> tuple[BoolArray, FloatArray]:
     """Return which steps are not as long as they should be, and the changes of the damping."""
     excess = np.sqrt(squared) - radius
-    wrong: BoolArray = np.abs(excess) > _ACCURACY * radius
+    wrong: BoolArray = np.abs(excess) > ACCURACY * radius
     return wrong, excess / radius * squared / slope

@@ -191,8 +191,7 @@ def neighbourhood_of(
         return None
     with np.errstate(all="ignore"):
         squares = np.maximum(2.0 * minima.cost, 0.0)
-        terms = np.sqrt(np.einsum("tij,tij->tj", minima.R, minima.R)) * np.abs(minima.params)
-        rounding = np.sqrt(squares) <= _ROUNDING * terms.max(axis=1, initial=0.0)
+        rounding = np.sqrt(squares) <= _ROUNDING * minima.terms.max(axis=1, initial=0.0)
         scatter = np.sqrt(squares / max(problem.n_rows - problem.n_params, 1))
     usable = np.isfinite(minima.params).all(axis=1) & np.isfinite(scatter) & ~rounding
     return Neighbourhood(problem.evaluate, minima.params, np.where(usable, scatter, 0.0), curves)

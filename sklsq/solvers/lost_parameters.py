@@ -99,10 +99,9 @@ def lost_parameters(problem: NonlinearProblem, ends: Minima) -> BoolArray:
     ends : Minima
         Where the descents ended.
     """
-    moves = np.sqrt(np.einsum("bij,bij->bj", ends.R, ends.R)) * np.abs(ends.params)
     error = np.sqrt(2.0 * ends.cost / max(problem.n_rows - problem.n_params, 1))
     stuck = (ends.outcome == Outcome.STALLED) | (ends.outcome == Outcome.NOT_FINITE)
-    lost: BoolArray = (moves <= _UNNOTICED * error[:, None]) | stuck[:, None]
+    lost: BoolArray = (ends.terms <= _UNNOTICED * error[:, None]) | stuck[:, None]
     return lost & (ends.cost > 0.0)[:, None]
 
 

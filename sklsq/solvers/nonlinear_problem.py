@@ -238,6 +238,12 @@ class Minima:
         mask: BoolArray = self.outcome <= Outcome.EXACT
         return mask
 
+    @property
+    def terms(self) -> FloatArray:
+        """Lengths (B, k) of what each parameter contributes, the norm of its column times it."""
+        norms: FloatArray = np.sqrt(np.einsum("bij,bij->bj", self.R, self.R))
+        return norms * np.abs(self.params)
+
     def where(self, rows: IntArray | slice) -> Minima:
         """Return some of the minima."""
         return Minima(*(getattr(self, field.name)[rows] for field in fields(self)))

@@ -39,7 +39,7 @@ def may_be_exact(minima: Minima) -> BoolArray:
     minima : Minima
         Compared with what their parameters contribute.
     """
-    terms = np.sqrt(np.einsum("tij,tij->tj", minima.R, minima.R)) * np.abs(minima.params)
+    terms = minima.terms
     largest = terms.shape[1] * terms.max(axis=1, initial=0.0)
     found: BoolArray = np.sqrt(2.0 * minima.cost) <= ROUNDING * largest
     return found & minima.converged
@@ -89,11 +89,11 @@ def without_rounding(
     if not rows.size:
         return minima
     params, R, cost, chi2 = (a.copy() for a in (minima.params, minima.R, minima.cost, minima.chi2))
+    terms = minima.terms
     for row in rows:
         known = minima.R[row].any(axis=0)
         kept = linear.copy()
-        terms = np.sqrt(np.einsum("ij,ij->j", minima.R[row], minima.R[row])) * np.abs(params[row])
-        for j in np.argsort(terms):
+        for j in np.argsort(terms[row]):
             if not may[row, j]:
                 continue
             kept[j] = False
